@@ -1,0 +1,113 @@
+/**
+ * Bundles the checkout's own TypeScript into one file a process, in a folder named by the sources' state,
+ * so that `npx beam` always runs the code that is here now and never rewrites a bundle that a running
+ * pilot or signer was started from.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Folders whose sources end up in a bundle. */
+const sourceFolders = [
+  'protocol', 'signer', 'device-agent', 'lambdas', 'cloud-rules', 'operator',
+  'certs-scripts', 'local-cloud', 'local-chain', 'local-fleet', 'cli', 'build',
+];
+
+/** One entry a process: `<name>.js` in the bundle folder. */
+export const processEntries = {
+  beam: 'cli/main.ts',
+  pilot: 'device-agent/main.ts',
+  signer: 'signer/main.ts',
+  'local-cloud': 'local-cloud/main.ts',
+  'lambda-host': 'local-cloud/lambda/host-main.ts',
+  'stand-in-chain': 'local-chain/main.ts',
+};
+
+/** Packages that bring native binaries, or data files beside their code: left to Node's own resolution. */
+const external = ['aws-crt', 'lmdb', 'classic-level', 'dynalite', 'aedes', 'pino-pretty', 'esbuild'];
+
+function* sourceFiles(folder) {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* sourceFiles(path);
+    else if (/\.(ts|js|json)$/.test(entry.name) && !entry.name.endsWith('.test.ts')) yield path;
+  }
+}
+
+/** A digest of every source's path, size and modification time. */
+function sourceState() {
+  const hash = createHash('sha256');
+  for (const folder of sourceFolders) {
+    for (const path of sourceFiles(join(root, folder))) {
+      const { mtimeMs, size } = statSync(path);
+      hash.update(`${path}\0${mtimeMs}\0${size}\n`);
+    }
+  }
+  for (const file of ['package.json', 'package-lock.json']) {
+    hash.update(`${file}\0${existsSync(join(root, file)) ? statSync(join(root, file)).mtimeMs : 0}\n`);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Every Lambda's bundle, from the one list that Terraform and the local cloud read too. */
+async function lambdaEntries() {
+  const { readFileSync } = await import('node:fs');
+  const manifest = JSON.parse(readFileSync(join(root, 'lambdas/manifest.json'), 'utf8'));
+  return Object.fromEntries(manifest.functions.map(({ name, entry }) => [`lambdas/${name}/index`, `lambdas/${entry}`]));
+}
+
+/**
+ * Writes the bundles to `outDir`.
+ * @param {string} outDir
+ */
+export async function bundle(outDir) {
+  const { build } = await import('esbuild');
+  const common = {
+    absWorkingDir: root, outdir: outDir, bundle: true, platform: 'node', target: 'node20',
+    mainFields: ['module', 'main'], sourcemap: 'linked', logLevel: 'warning', legalComments: 'none',
+    loader: { '.proto': 'text' },
+  };
+  // ESM output needs `require` for the CommonJS packages inside the bundle.
+  const banner = {
+    js: "import { createRequire as __beamCreateRequire } from 'node:module'; const require = __beamCreateRequire(import.meta.url);" +
+      "const __filename = (await import('node:url')).fileURLToPath(import.meta.url); const __dirname = (await import('node:path')).dirname(__filename);",
+  };
+  await Promise.all([
+    build({ ...common, entryPoints: processEntries, format: 'esm', external, banner }),
+    // A Lambda's bundle stands alone: nothing external but Node itself.
+    build({ ...common, entryPoints: await lambdaEntries(), format: 'cjs', minify: true, sourcemap: false, outExtension: { '.js': '.cjs' } }),
+  ]);
+  writeFileSync(join(outDir, 'package.json'), '{"type":"module"}\n');
+}
+
+/** Bundle folders unused for this long are removed. */
+const keepMs = 24 * 3600 * 1000;
+
+/** @returns {Promise<string>} the folder of bundles that match the sources as they are now, built if need be. */
+export async function currentBundles() {
+  const cache = join(root, 'node_modules/.cache/beam');
+  const dir = join(cache, sourceState());
+  if (existsSync(dir)) {
+    utimesSync(dir, new Date(), new Date());
+    return dir;
+  }
+  mkdirSync(cache, { recursive: true });
+  const temporary = `${dir}.${process.pid}.tmp`;
+  await bundle(temporary);
+  try {
+    renameSync(temporary, dir);
+  } catch (error) {
+    // Another process built the same state first.
+    if (!existsSync(dir)) throw error;
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    if (path !== dir && Date.now() - statSync(path).mtimeMs > keepMs) rmSync(path, { recursive: true, force: true });
+  }
+  return dir;
+}

@@ -1,0 +1,134 @@
+/** MQTT topics and what travels on them: one map, used by pilots, Lambdas, the local cloud and the console. */
+
+import * as z from 'zod';
+import { nodeKind } from './names.ts';
+import { reportedRole } from './shadows.ts';
+
+/** Bound of every message of ours, bytes of JSON. AWS allows 128 KB. */
+export const messageBytesMax = 16_384;
+
+/** What every message carries, so that a repeat (QoS 1 delivers twice) is recognised by `bootId` and `seq`. */
+const envelope = {
+  v: z.literal(1),
+  thing: z.string().max(65),
+  /** Random, new at each start of the pilot. */
+  bootId: z.string().max(64),
+  /** Rises by one a message within a boot. */
+  seq: z.number().int().nonnegative(),
+  /** The pilot's clock, ms since the epoch. For people: deciders go by the time of receipt. */
+  at: z.number().int().nonnegative(),
+};
+
+/** What a signer says of itself over its control socket, and pilots hand on. */
+export const signerSummary = z.object({
+  state: z.enum(['unenrolled', 'standby', 'claiming', 'active', 'fenced', 'refusing', 'local']),
+  /** The consensus address, 40 upper-case hex digits. */
+  address: z.string().max(40),
+  recordKey: z.string().max(128).optional(),
+  recordId: z.string().max(64).optional(),
+  epoch: z.number().int().nonnegative(),
+  height: z.number().int().nonnegative(),
+  reason: z.string().max(300).optional(),
+});
+export type SignerSummary = z.infer<typeof signerSummary>;
+
+export const healthMessage = z.object({
+  ...envelope,
+  kind: nodeKind,
+  zone: z.string().max(64).optional(),
+  role: reportedRole,
+  epoch: z.number().int().nonnegative(),
+  gaiad: z.object({
+    state: z.enum(['starting', 'running', 'stopped', 'failed', 'unresponsive']),
+    height: z.number().int().nonnegative().optional(),
+    /** ms since the node committed its last block, by the pilot's monotonic clock. */
+    sinceCommitMs: z.number().int().nonnegative().optional(),
+    catchingUp: z.boolean().optional(),
+    peers: z.number().int().nonnegative().optional(),
+    blockSeconds: z.number().nonnegative().optional(),
+  }),
+  /** Of our validator, as this node sees the chain: the last height signed, and how many of the last `of` were missed. */
+  signing: z
+    .object({
+      lastSignedHeight: z.number().int().nonnegative().optional(),
+      missed: z.number().int().nonnegative(),
+      of: z.number().int().nonnegative(),
+      missedTotal: z.number().int().nonnegative(),
+    })
+    .optional(),
+  signer: signerSummary.optional(),
+  load: z
+    .object({
+      load1: z.number().nonnegative(),
+      memoryFreeBytes: z.number().nonnegative(),
+      diskFreeBytes: z.number().nonnegative().optional(),
+      pilotResidentBytes: z.number().nonnegative(),
+    })
+    .optional(),
+});
+export type HealthMessage = z.infer<typeof healthMessage>;
+
+/** `…/event/role-request`: a standby asks for the right to sign. */
+export const roleRequestReason = z.enum(['beat-still', 'commits-missed', 'yielded']);
+export const roleRequestEvent = z.object({
+  ...envelope,
+  reason: roleRequestReason,
+  /** The record as the standby saw it: a decision on an older epoch is void. */
+  recordId: z.string().max(64),
+  epoch: z.number().int().nonnegative(),
+  holder: z.string().max(65),
+  height: z.number().int().nonnegative(),
+});
+export type RoleRequestEvent = z.infer<typeof roleRequestEvent>;
+
+export const eventKinds = ['role-request', 'started', 'gaiad-started', 'gaiad-exited', 'config-applied', 'fenced'] as const;
+export type EventKind = (typeof eventKinds)[number];
+
+/** `…/event/<kind>` other than role-request. */
+export const plainEvent = z.object({ ...envelope, detail: z.string().max(1000), data: z.record(z.string(), z.json()).optional() });
+export type PlainEvent = z.infer<typeof plainEvent>;
+
+export const alertKinds = [
+  'config-rejected',
+  'config-rolled-back',
+  'foreign-signer',
+  'gaiad-down',
+  'key-on-node',
+  'offline',
+  'record-trouble',
+  'role-edit-refused',
+  'failover',
+  'signer-down',
+  'signer-refuses',
+] as const;
+export type AlertKind = (typeof alertKinds)[number];
+
+export const alertMessage = z.object({
+  ...envelope,
+  severity: z.enum(['info', 'warning', 'critical']),
+  /** One sentence: what happened, to what, what to do next. */
+  text: z.string().max(1000),
+  data: z.record(z.string(), z.json()).optional(),
+});
+export type AlertMessage = z.infer<typeof alertMessage>;
+
+/** Topic of a thing's own messages. */
+export const topics = {
+  health: (fleet: string, thing: string) => `beam/${fleet}/${thing}/health`,
+  alert: (fleet: string, thing: string, kind: AlertKind) => `beam/${fleet}/${thing}/alert/${kind}`,
+  event: (fleet: string, thing: string, kind: EventKind) => `beam/${fleet}/${thing}/event/${kind}`,
+  /** What an operator's tool subscribes to. */
+  fleetHealth: (fleet: string) => `beam/${fleet}/+/health`,
+  fleetAll: (fleet: string) => `beam/${fleet}/#`,
+};
+
+/** @returns undefined where the topic is not one of ours. */
+export function parseTopic(
+  topic: string,
+): { fleet: string; thing: string; channel: 'health' | 'alert' | 'event'; kind?: string } | undefined {
+  const [beam, fleet, thing, channel, kind, more] = topic.split('/');
+  if (beam !== 'beam' || !fleet || !thing || more !== undefined) return undefined;
+  if (channel === 'health' && kind === undefined) return { fleet, thing, channel };
+  if ((channel === 'alert' || channel === 'event') && kind) return { fleet, thing, channel, kind };
+  return undefined;
+}
