@@ -5,8 +5,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const inCheckout = existsSync(join(root, 'cli/main.ts'));
-const bundles = inCheckout
-  ? await (await import('../build/bundle.js')).currentBundles()
-  : join(root, 'dist');
+const bundles = inCheckout ? await (await import('../build/bundle.js')).currentBundles() : join(root, 'dist');
 
 await import(pathToFileURL(join(bundles, 'beam.js')).href);

@@ -4,7 +4,16 @@
  * pilot or signer was started from.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,8 +21,18 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Folders whose sources end up in a bundle. */
 const sourceFolders = [
-  'protocol', 'signer', 'device-agent', 'lambdas', 'cloud-rules', 'operator',
-  'certs-scripts', 'local-cloud', 'local-chain', 'local-fleet', 'cli', 'build',
+  'protocol',
+  'signer',
+  'device-agent',
+  'lambdas',
+  'cloud-rules',
+  'operator',
+  'certs-scripts',
+  'local-cloud',
+  'local-chain',
+  'local-fleet',
+  'cli',
+  'build',
 ];
 
 /** One entry a process: `<name>.js` in the bundle folder. */
@@ -31,7 +50,9 @@ const external = ['aws-crt', 'lmdb', 'classic-level', 'dynalite', 'aedes', 'pino
 
 function* sourceFiles(folder) {
   if (!existsSync(folder)) return;
-  for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* sourceFiles(path);
     else if (/\.(ts|js|json)$/.test(entry.name) && !entry.name.endsWith('.test.ts')) yield path;
@@ -57,7 +78,9 @@ function sourceState() {
 async function lambdaEntries() {
   const { readFileSync } = await import('node:fs');
   const manifest = JSON.parse(readFileSync(join(root, 'lambdas/manifest.json'), 'utf8'));
-  return Object.fromEntries(manifest.functions.map(({ name, entry }) => [`lambdas/${name}/index`, `lambdas/${entry}`]));
+  return Object.fromEntries(
+    manifest.functions.map(({ name, entry }) => [`lambdas/${name}/index`, `lambdas/${entry}`]),
+  );
 }
 
 /**
@@ -67,19 +90,34 @@ async function lambdaEntries() {
 export async function bundle(outDir) {
   const { build } = await import('esbuild');
   const common = {
-    absWorkingDir: root, outdir: outDir, bundle: true, platform: 'node', target: 'node20',
-    mainFields: ['module', 'main'], sourcemap: 'linked', logLevel: 'warning', legalComments: 'none',
+    absWorkingDir: root,
+    outdir: outDir,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    mainFields: ['module', 'main'],
+    sourcemap: 'linked',
+    logLevel: 'warning',
+    legalComments: 'none',
     loader: { '.proto': 'text' },
   };
   // ESM output needs `require` for the CommonJS packages inside the bundle.
   const banner = {
-    js: "import { createRequire as __beamCreateRequire } from 'node:module'; const require = __beamCreateRequire(import.meta.url);" +
+    js:
+      "import { createRequire as __beamCreateRequire } from 'node:module'; const require = __beamCreateRequire(import.meta.url);" +
       "const __filename = (await import('node:url')).fileURLToPath(import.meta.url); const __dirname = (await import('node:path')).dirname(__filename);",
   };
   await Promise.all([
     build({ ...common, entryPoints: processEntries, format: 'esm', external, banner }),
     // A Lambda's bundle stands alone: nothing external but Node itself.
-    build({ ...common, entryPoints: await lambdaEntries(), format: 'cjs', minify: true, sourcemap: false, outExtension: { '.js': '.cjs' } }),
+    build({
+      ...common,
+      entryPoints: await lambdaEntries(),
+      format: 'cjs',
+      minify: true,
+      sourcemap: false,
+      outExtension: { '.js': '.cjs' },
+    }),
   ]);
   writeFileSync(join(outDir, 'package.json'), '{"type":"module"}\n');
 }
@@ -107,7 +145,8 @@ export async function currentBundles() {
   }
   for (const name of readdirSync(cache)) {
     const path = join(cache, name);
-    if (path !== dir && Date.now() - statSync(path).mtimeMs > keepMs) rmSync(path, { recursive: true, force: true });
+    if (path !== dir && Date.now() - statSync(path).mtimeMs > keepMs)
+      rmSync(path, { recursive: true, force: true });
   }
   return dir;
 }

@@ -10,12 +10,23 @@ const BEAM_BUNDLES = project === 'unit' ? '' : await currentBundles();
 
 /** Real fleets share two cores badly: their tests go one after the other. */
 function jest(name) {
-  const args = ['--selectProjects', name, ...(name === 'e2e' ? ['--runInBand', '--testTimeout=120000'] : []), ...others];
-  return spawnSync(process.execPath, ['--experimental-vm-modules', '--no-warnings', join(root, 'node_modules/jest/bin/jest.js'), ...args], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, BEAM_BUNDLES },
-  }).status ?? 1;
+  const args = [
+    '--selectProjects',
+    name,
+    ...(name === 'e2e' ? ['--runInBand', '--testTimeout=120000'] : []),
+    ...others,
+  ];
+  return (
+    spawnSync(
+      process.execPath,
+      ['--experimental-vm-modules', '--no-warnings', join(root, 'node_modules/jest/bin/jest.js'), ...args],
+      {
+        cwd: root,
+        stdio: 'inherit',
+        env: { ...process.env, BEAM_BUNDLES },
+      },
+    ).status ?? 1
+  );
 }
 
 const statuses = (project ? [project] : ['unit', 'e2e']).map(jest);

@@ -49,7 +49,11 @@ export const desiredGaiad = z.object({
 });
 export type DesiredGaiad = z.infer<typeof desiredGaiad>;
 
-export const rejectedSetting = z.object({ path: z.string().max(256), value: z.json(), reason: z.string().max(300) });
+export const rejectedSetting = z.object({
+  path: z.string().max(256),
+  value: z.json(),
+  reason: z.string().max(300),
+});
 export type RejectedSetting = z.infer<typeof rejectedSetting>;
 
 export const reportedGaiad = z.object({
@@ -94,5 +98,10 @@ export function shadowDocuments<D extends z.ZodType, R extends z.ZodType>(desire
     state: z.object({ desired: desired.optional(), reported: reported.optional() }).optional(),
     version: z.number().int().optional(),
   });
-  return z.object({ previous: side.optional(), current: side, timestamp: z.number().optional(), clientToken: z.string().optional() });
+  return z.object({
+    previous: side.optional(),
+    current: side,
+    timestamp: z.number().optional(),
+    clientToken: z.string().optional(),
+  });
 }

@@ -81,11 +81,22 @@ export const roleRequestEvent = z.object({
 });
 export type RoleRequestEvent = z.infer<typeof roleRequestEvent>;
 
-export const eventKinds = ['role-request', 'started', 'gaiad-started', 'gaiad-exited', 'config-applied', 'fenced'] as const;
+export const eventKinds = [
+  'role-request',
+  'started',
+  'gaiad-started',
+  'gaiad-exited',
+  'config-applied',
+  'fenced',
+] as const;
 export type EventKind = (typeof eventKinds)[number];
 
 /** `…/event/<kind>` other than role-request. */
-export const plainEvent = z.object({ ...envelope, detail: z.string().max(1000), data: z.record(z.string(), z.json()).optional() });
+export const plainEvent = z.object({
+  ...envelope,
+  detail: z.string().max(1000),
+  data: z.record(z.string(), z.json()).optional(),
+});
 export type PlainEvent = z.infer<typeof plainEvent>;
 
 export const alertKinds = [

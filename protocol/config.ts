@@ -1,0 +1,112 @@
+/**
+ * A server's own two files in its Beam home: `config.toml` (this machine's settings) and `node.toml` (which server
+ * of which fleet it is). Unknown keys are errors. Paths are relative to the home.
+ */
+
+import * as z from 'zod';
+import { fleetName, nodeKind, nodeName } from './names.ts';
+import { signTableName } from './sign-record.ts';
+
+const path = z.string().min(1).max(1024);
+
+export const nodeFile = z.strictObject({
+  fleet: fleetName,
+  node: nodeName,
+  kind: nodeKind,
+  zone: z.string().min(1).max(64).optional(),
+});
+export type NodeFile = z.infer<typeof nodeFile>;
+
+export const configFile = z.strictObject({
+  /** Left out: stand-alone, no Commander. */
+  cloud: z
+    .strictObject({
+      /** host:port of the MQTT endpoint (8883 on AWS). */
+      mqtt: z.string().regex(/^[^:\s]+:\d+$/, 'must be host:port'),
+      region: z.string().min(1),
+      /** Endpoint of the AWS APIs; left out on AWS itself. */
+      https: z.url().optional(),
+      /** CA of the endpoints; left out: the system's. */
+      ca: path.optional(),
+      certificate: path,
+      key: path,
+      /** An AWS shared credentials file; left out: the SDK's default chain. */
+      credentials: path.optional(),
+    })
+    .optional(),
+  gaiad: z.strictObject({
+    /** The chain binary (or cosmovisor) with leading arguments. Never set from the cloud. */
+    command: z.array(z.string().min(1)).min(1),
+    /** Behind `start --home <home>`. */
+    start_arguments: z.array(z.string()).default([]),
+    home: path,
+    rpc: z.url(),
+    /** host:port at which the fleet's other servers reach this node's p2p. */
+    p2p: z.string().regex(/^[^\s]+:\d+$/, 'must be host:port'),
+  }),
+  signer: z
+    .strictObject({
+      /** CometBFT's priv_validator_key.json; mode 0600. Outside gaiad's home. */
+      key: path.default('signer/priv_validator_key.json'),
+      state: path.default('signer/state'),
+      /** gaiad's priv_validator_laddr. */
+      socket: path.default('run/signer.sock'),
+      control: path.default('run/signer-control.sock'),
+      table: z.string().min(3).default(signTableName),
+      chain_id: z.string().min(1).max(50),
+    })
+    .optional(),
+  status: z
+    .strictObject({
+      /** Loopback only; port 0: a free one, written to run/status.json. */
+      port: z.number().int().min(0).max(65_535).default(26_680),
+    })
+    .prefault({}),
+  health: z.strictObject({ seconds: z.number().min(1).max(300).default(10) }).prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({}),
+});
+export type ConfigFile = z.infer<typeof configFile>;
+
+/** Raised for a file of ours that can't be used: each fault with its place, and what to do. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly file: string;
+  readonly faults: string[];
+  constructor(file: string, faults: string[], options?: ErrorOptions) {
+    super(`${file}: ${faults.join('; ')}`, options);
+    this.file = file;
+    this.faults = faults;
+  }
+}
+
+/** Parses `value` by `schema`, or tells all the faults at once, each with its path. */
+export function parseConfig<T extends z.ZodType>(schema: T, value: unknown, file: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(
+    file,
+    parsed.error.issues.map((issue) => {
+      const place = issue.path.join('.');
+      if (issue.code === 'unrecognized_keys') {
+        const keys = issue.keys.map((key) => (place ? `${place}.${key}` : key)).join(', ');
+        return `${keys}: no such setting; remove it or correct its name`;
+      }
+      return `${place || 'the file'}: ${issue.message}`;
+    }),
+  );
+}
+
+/** Where things are in a Beam home, beside what config.toml names. */
+export const homePaths = {
+  config: 'config.toml',
+  node: 'node.toml',
+  certs: 'certs',
+  run: 'run',
+  state: 'state',
+  logs: 'logs',
+  /** The status agent's address, as JSON, while the pilot runs. */
+  statusFile: 'run/status.json',
+  gaiadPid: 'run/gaiad.json',
+} as const;

@@ -1,0 +1,50 @@
+/** The fleet table: what Commander knows of each fleet, in DynamoDB. Nothing in it lets anybody sign. */
+
+import * as z from 'zod';
+import { healthMessage } from './topics.ts';
+
+export const fleetTableName = 'beam-fleet';
+export const fleetTablePartitionKey = 'fleet';
+/** Sort key: a thing's name, or one of `fleetItems`. */
+export const fleetTableSortKey = 'item';
+export const fleetItems = { config: '#config', failover: '#failover' } as const;
+
+/** `#config`: what an operator switched on by name. Absent: nothing is. */
+export const fleetConfig = z.object({
+  fleet: z.string(),
+  item: z.literal(fleetItems.config),
+  /** The sign record that Commander may grant in. */
+  recordKey: z.string().optional(),
+  chainId: z.string().optional(),
+  /** Off: Commander alerts and waits for an operator. */
+  automaticFailover: z.boolean(),
+  /** Between two automatic failovers; an operator's switch is never held up. */
+  cooldownSeconds: z.number().int().min(0).max(86_400),
+});
+export type FleetConfig = z.infer<typeof fleetConfig>;
+export const cooldownSecondsDefault = 60;
+
+/** `#failover`: the last automatic one. */
+export const lastFailover = z.object({
+  fleet: z.string(),
+  item: z.literal(fleetItems.failover),
+  /** ms, Commander's clock. */
+  at: z.number(),
+  epoch: z.number().int(),
+  from: z.string(),
+  to: z.string(),
+  reason: z.string(),
+});
+export type LastFailover = z.infer<typeof lastFailover>;
+
+/** One a thing, from its last health message. */
+export const fleetNode = healthMessage.omit({ v: true, thing: true, load: true }).extend({
+  fleet: z.string(),
+  /** The thing's name. */
+  item: z.string(),
+  /** ms, when the rule received the message. */
+  receivedAt: z.number(),
+  /** From presence events; a health message sets it to true. */
+  connected: z.boolean(),
+});
+export type FleetNode = z.infer<typeof fleetNode>;
