@@ -1,0 +1,210 @@
+/**
+ * What the chain itself says, by any node's RPC: heights, who signed which commit, evidence, times of blocks. For
+ * the stand-in and real chains alike.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import * as z from 'zod';
+
+const requestTimeoutMs = 3_000;
+/** Requests under way at once when many heights are read. */
+const readsAtOnceMax = 8;
+/** A node writes a block some moments after its peers: how often and how long a missing height is asked for again. */
+const retryPauseMs = 100;
+const retriesMax = 20;
+
+/** How our validator figures in a commit: 'nil' is a precommit for no block. */
+export type CommitSignature = 'signed' | 'absent' | 'nil';
+
+/** A chain's evidence of two votes at one position. */
+export interface DuplicateVote {
+  /** The block that holds the evidence. */
+  inHeight: number;
+  /** Position of the two votes; type as in CometBFT's SignedMsgType: 1 prevote, 2 precommit. */
+  height: number;
+  round: number;
+  type: number;
+  validatorAddress: string;
+}
+
+export interface BlockTimes {
+  medianSeconds: number;
+  /** From each block to the next, `to - from` of them. */
+  seconds: number[];
+}
+
+/** Raised when a node's RPC can't be reached, or answers with an error or with what isn't a CometBFT answer. */
+export class ChainRpcError extends Error {
+  override readonly name = 'ChainRpcError';
+}
+
+const integer = z.union([z.number().int(), z.string().regex(/^-?\d+$/)]).transform(Number);
+const statusResult = z.object({ sync_info: z.object({ latest_block_height: integer }) });
+const header = z.object({ height: integer, time: z.iso.datetime({ offset: true }) });
+
+/** CometBFT's BlockIDFlag. */
+const flags: Record<number, CommitSignature> = { 1: 'absent', 2: 'signed', 3: 'nil' };
+
+const commitResult = z.object({
+  signed_header: z.object({
+    header,
+    commit: z.object({
+      height: integer,
+      signatures: z.array(z.object({ block_id_flag: z.number().int(), validator_address: z.string() })),
+    }),
+  }),
+  /** False at the head of the chain, where more precommits may still come. */
+  canonical: z.boolean().default(true),
+});
+type CommitResult = z.infer<typeof commitResult>;
+
+const evidenceVote = z.object({
+  type: z.number().int(),
+  height: integer,
+  round: integer,
+  validator_address: z.string(),
+});
+const blockResult = z.object({
+  block: z.object({
+    header,
+    evidence: z
+      .object({ evidence: z.array(z.object({ type: z.string(), value: z.unknown() })).nullish() })
+      .nullish(),
+  }),
+});
+const duplicateVoteType = 'tendermint/DuplicateVoteEvidence';
+const duplicateVote = z.object({ vote_a: evidenceVote });
+
+const rpcAnswer = z.object({
+  result: z.unknown().optional(),
+  error: z.object({ message: z.string(), data: z.unknown().optional() }).optional(),
+});
+
+/** Asks `rpc` (http://host:port) for `path`, once. */
+async function ask<T extends z.ZodType>(rpc: string, path: string, schema: T): Promise<z.output<T>> {
+  const url = new URL(path, rpc).href;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(requestTimeoutMs) });
+    const answer = rpcAnswer.parse(await response.json());
+    if (answer.error) throw new Error([answer.error.message, answer.error.data].filter(Boolean).join(': '));
+    return schema.parse(answer.result);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ChainRpcError(`${url}: ${reason}${cause}`, { cause: error });
+  }
+}
+
+/** Asks until `settled`, a bounded number of times: the head of a chain arrives node by node. */
+async function askUntil<T>(
+  read: () => Promise<T>,
+  settled: (answer: T) => boolean,
+  what: string,
+): Promise<T> {
+  let last: unknown;
+  for (let attempt = 0; attempt <= retriesMax; attempt += 1) {
+    if (attempt > 0) await delay(retryPauseMs);
+    try {
+      const answer = await read();
+      if (settled(answer)) return answer;
+      last = new ChainRpcError(`${what} is not final yet; ask below the latest height`);
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+/** The final commit of a height: with the next block made, nothing is added to it. */
+function finalCommit(rpc: string, height: number): Promise<CommitResult> {
+  const read = () => ask(rpc, `/commit?height=${height}`, commitResult);
+  return askUntil(read, (commit) => commit.canonical, `the commit of height ${height}`);
+}
+
+async function eachHeight<T>(from: number, to: number, read: (height: number) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let start = from; start <= to; start += readsAtOnceMax) {
+    const heights = Array.from(
+      { length: Math.min(readsAtOnceMax, to - start + 1) },
+      (_, index) => start + index,
+    );
+    results.push(...(await Promise.all(heights.map(read))));
+  }
+  return results;
+}
+
+/**
+ * The node's latest committed height; 0 before the first block.
+ * @throws ChainRpcError
+ */
+export async function latestHeight(rpc: string): Promise<number> {
+  return (await ask(rpc, '/status', statusResult)).sync_info.latest_block_height;
+}
+
+function signatureOf(commit: CommitResult, address: string): CommitSignature {
+  // An absent validator's entry bears no address: the order is the validator set's, so not found is absent.
+  const found = commit.signed_header.commit.signatures.find(
+    (signature) => signature.validator_address.toUpperCase() === address.toUpperCase(),
+  );
+  return found ? (flags[found.block_id_flag] ?? 'absent') : 'absent';
+}
+
+/**
+ * @param height below the latest: the head's commit is waited for, 2 s at most.
+ * @param address the validator's, in hex.
+ */
+export async function commitSignatures(
+  rpc: string,
+  height: number,
+  address: string,
+): Promise<CommitSignature> {
+  return signatureOf(await finalCommit(rpc, height), address);
+}
+
+/** @returns the heights of `from` to `to`, both included, whose commit lacks a signature of `address` for the block. */
+export async function missedBlocks(
+  rpc: string,
+  address: string,
+  from: number,
+  to: number,
+): Promise<number[]> {
+  const missed = await eachHeight(from, to, async (height) =>
+    (await commitSignatures(rpc, height, address)) === 'signed' ? [] : [height],
+  );
+  return missed.flat();
+}
+
+/** Evidence of double votes, of whichever validator, in the blocks from `from` to `to`. */
+export async function duplicateVoteEvidence(rpc: string, from: number, to: number): Promise<DuplicateVote[]> {
+  const found = await eachHeight(from, to, async (inHeight) => {
+    const read = () => ask(rpc, `/block?height=${inHeight}`, blockResult);
+    const { block } = await askUntil(read, () => true, `block ${inHeight}`);
+    return (block.evidence?.evidence ?? [])
+      .filter((evidence) => evidence.type === duplicateVoteType)
+      .map((evidence): DuplicateVote => {
+        const { vote_a: vote } = duplicateVote.parse(evidence.value);
+        const { height, round, type, validator_address: validatorAddress } = vote;
+        return { inHeight, height, round, type, validatorAddress };
+      });
+  });
+  return found.flat();
+}
+
+/** The time in a block's header, in ms since 1970: the median of the votes for the block before it. */
+export async function blockTimeOf(rpc: string, height: number): Promise<number> {
+  const read = () => ask(rpc, `/commit?height=${height}`, commitResult);
+  const { signed_header } = await askUntil(read, () => true, `the header of height ${height}`);
+  return Date.parse(signed_header.header.time);
+}
+
+/** @param to above `from`. */
+export async function blockTimes(rpc: string, from: number, to: number): Promise<BlockTimes> {
+  if (to <= from) throw new RangeError(`block times need two heights at least, not ${from} to ${to}`);
+  const times = await eachHeight(from, to, (height) => blockTimeOf(rpc, height));
+  const seconds = times.slice(1).map((time, index) => (time - (times[index] ?? time)) / 1000);
+  const sorted = [...seconds].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const low = sorted[Math.ceil(middle) - 1] ?? 0;
+  const high = sorted[Math.floor(middle)] ?? low;
+  return { medianSeconds: (low + high) / 2, seconds };
+}
