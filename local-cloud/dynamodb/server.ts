@@ -1,0 +1,219 @@
+/** DynamoDB's API (JSON 1.0) over a LevelDB, without a port of its own: the HTTPS front hands requests in. */
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import batchGetItem from 'dynalite/actions/batchGetItem.js';
+import batchWriteItem from 'dynalite/actions/batchWriteItem.js';
+import createTable from 'dynalite/actions/createTable.js';
+import deleteItem from 'dynalite/actions/deleteItem.js';
+import describeTable from 'dynalite/actions/describeTable.js';
+import describeTimeToLive from 'dynalite/actions/describeTimeToLive.js';
+import getItem from 'dynalite/actions/getItem.js';
+import listTables from 'dynalite/actions/listTables.js';
+import putItem from 'dynalite/actions/putItem.js';
+import query from 'dynalite/actions/query.js';
+import scan from 'dynalite/actions/scan.js';
+import updateItem from 'dynalite/actions/updateItem.js';
+import validBatchGetItem from 'dynalite/validations/batchGetItem.js';
+import validBatchWriteItem from 'dynalite/validations/batchWriteItem.js';
+import validCreateTable from 'dynalite/validations/createTable.js';
+import validDeleteItem from 'dynalite/validations/deleteItem.js';
+import validDescribeTable from 'dynalite/validations/describeTable.js';
+import validDescribeTimeToLive from 'dynalite/validations/describeTimeToLive.js';
+import validGetItem from 'dynalite/validations/getItem.js';
+import validations from 'dynalite/validations/index.js';
+import validListTables from 'dynalite/validations/listTables.js';
+import validPutItem from 'dynalite/validations/putItem.js';
+import validQuery from 'dynalite/validations/query.js';
+import validScan from 'dynalite/validations/scan.js';
+import validUpdateItem from 'dynalite/validations/updateItem.js';
+import { ActionError, openStore } from './store.ts';
+
+/** What is not here (transactions, PartiQL, streams, DeleteTable, …) is answered UnknownOperationException by name. */
+const operations = new Map([
+  ['BatchGetItem', { action: batchGetItem, valid: validBatchGetItem }],
+  ['BatchWriteItem', { action: batchWriteItem, valid: validBatchWriteItem }],
+  ['CreateTable', { action: createTable, valid: validCreateTable }],
+  ['DeleteItem', { action: deleteItem, valid: validDeleteItem }],
+  ['DescribeTable', { action: describeTable, valid: validDescribeTable }],
+  ['DescribeTimeToLive', { action: describeTimeToLive, valid: validDescribeTimeToLive }],
+  ['GetItem', { action: getItem, valid: validGetItem }],
+  ['ListTables', { action: listTables, valid: validListTables }],
+  ['PutItem', { action: putItem, valid: validPutItem }],
+  ['Query', { action: query, valid: validQuery }],
+  ['Scan', { action: scan, valid: validScan }],
+  ['UpdateItem', { action: updateItem, valid: validUpdateItem }],
+]);
+
+/** A table that is there from the start, its keys strings, billed by request. */
+export interface TableDefinition {
+  name: string;
+  partitionKey: string;
+  sortKey?: string;
+}
+
+export interface DynamoOptions {
+  /** Created at start where missing. */
+  tables: TableDefinition[];
+  /** Stands in table ARNs. */
+  region?: string;
+  log?: { error(details: object, message: string): void };
+}
+
+export interface Dynamo {
+  /** Answers one request whose body was read and whose signature was verified. Never rejects. */
+  handle(req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void>;
+  /** One operation without HTTP: what `handle` does between parsing and answering. */
+  perform(operation: string, input: Record<string, unknown>): Promise<{ status: number; body: object }>;
+  close(): Promise<void>;
+}
+
+/**
+ * Every acknowledged write is on disk (fdatasync) before its answer goes out.
+ * @throws where the folder can't be opened, or a table can't be made.
+ */
+export async function openDynamo(dir: string, options: DynamoOptions): Promise<Dynamo> {
+  const { tables, region = 'local', log } = options;
+  const store = await openStore(dir, {
+    region,
+    onFailure: (error) =>
+      log?.error(
+        { err: error, dir },
+        'DynamoDB could not write to its folder; requests fail until it can be opened again',
+      ),
+  });
+
+  async function perform(
+    operation: string,
+    input: Record<string, unknown>,
+  ): Promise<{ status: number; body: object }> {
+    const known = operations.get(operation);
+    if (!known) {
+      return refusal(
+        'UnknownOperationException',
+        `${operation} is not in this DynamoDB`,
+        'com.amazon.coral.service',
+      );
+    }
+    const wantsOld = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
+    try {
+      const { answer } = await store.run((dynaliteStore, callback) => {
+        const data = validations.checkTypes(input, known.valid.types);
+        validations.checkValidations(data, known.valid.types, known.valid.custom, dynaliteStore);
+        known.action(dynaliteStore, data, callback);
+      });
+      return { status: 200, body: answer };
+    } catch (error) {
+      const cause = error instanceof ActionError ? error.cause : error;
+      if (isClientError(cause)) {
+        const failedCondition = /#ConditionalCheckFailedException$/.test(cause.body.__type ?? '');
+        const old =
+          wantsOld && failedCondition && error instanceof ActionError ? error.lastItemRead : undefined;
+        return { status: cause.statusCode, body: old ? { ...cause.body, Item: old } : cause.body };
+      }
+      log?.error({ err: cause, operation }, 'DynamoDB failed on a request');
+      return refusal(
+        'InternalServerError',
+        `${operation} failed in the local cloud; its log says why`,
+        undefined,
+        500,
+      );
+    }
+  }
+
+  try {
+    await finishTables(store);
+    for (const table of tables) await ensureTable(table, perform);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+
+  return {
+    perform,
+    async handle(req, res, body) {
+      const [version, operation = ''] = String(req.headers['x-amz-target'] ?? '').split('.');
+      const input = parseObject(body);
+      const answer =
+        version !== 'DynamoDB_20120810'
+          ? refusal(
+              'UnknownOperationException',
+              `x-amz-target ${version || 'is missing'}`,
+              'com.amazon.coral.service',
+            )
+          : input === undefined
+            ? refusal('SerializationException', 'The body is not a JSON object', 'com.amazon.coral.service')
+            : await perform(operation, input);
+      const text = Buffer.from(JSON.stringify(answer.body));
+      res.writeHead(answer.status, {
+        'content-type': 'application/x-amz-json-1.0',
+        'content-length': text.length,
+        'x-amzn-requestid': randomBytes(26).toString('hex').toUpperCase(),
+      });
+      res.end(text);
+    },
+    close: () => store.close(),
+  };
+}
+
+/** A kill between the two writes of CreateTable leaves a table half made. */
+async function finishTables(store: Awaited<ReturnType<typeof openStore>>): Promise<void> {
+  for (const table of await store.tables()) {
+    if (table.TableStatus === 'CREATING') await store.writeTable({ ...table, TableStatus: 'ACTIVE' });
+  }
+}
+
+const activePollMs = 2;
+const activePollsMax = 1_000;
+
+async function ensureTable(definition: TableDefinition, perform: Dynamo['perform']): Promise<void> {
+  const { name, partitionKey, sortKey } = definition;
+  const keys = [
+    { AttributeName: partitionKey, KeyType: 'HASH' },
+    ...(sortKey ? [{ AttributeName: sortKey, KeyType: 'RANGE' }] : []),
+  ];
+  const described = await perform('DescribeTable', { TableName: name });
+  if (described.status === 200) {
+    const schema = (described.body as { Table: { KeySchema: unknown } }).Table.KeySchema;
+    if (JSON.stringify(schema) === JSON.stringify(keys)) return;
+    throw new Error(
+      `Table ${name} exists with other keys, ${JSON.stringify(schema)}: move its data folder away`,
+    );
+  }
+  const created = await perform('CreateTable', {
+    TableName: name,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: keys.map(({ AttributeName }) => ({ AttributeName, AttributeType: 'S' })),
+    KeySchema: keys,
+  });
+  if (created.status !== 200) throw new Error(`Table ${name} can't be made: ${JSON.stringify(created.body)}`);
+  for (let poll = 0; poll < activePollsMax; poll++) {
+    const { body } = await perform('DescribeTable', { TableName: name });
+    if ((body as { Table?: { TableStatus: string } }).Table?.TableStatus === 'ACTIVE') return;
+    await new Promise((resolve) => setTimeout(resolve, activePollMs));
+  }
+  throw new Error(`Table ${name} does not become active`);
+}
+
+function refusal(
+  type: string,
+  message: string,
+  namespace = 'com.amazonaws.dynamodb.v20120810',
+  status = 400,
+) {
+  return { status, body: { __type: `${namespace}#${type}`, message } };
+}
+
+function isClientError(error: unknown): error is { statusCode: number; body: { __type?: string } } {
+  return typeof error === 'object' && error !== null && 'statusCode' in error && 'body' in error;
+}
+
+function parseObject(body: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

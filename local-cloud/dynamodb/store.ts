@@ -1,0 +1,271 @@
+/**
+ * The store that dynalite's actions work on: all tables in one LevelDB, keys prefixed by what they hold.
+ *
+ * dynalite's own store does not sync its writes, and a fault inside one of its callbacks would end the
+ * process. Here each write is on disk before the action goes on (durable-writes.ts), and each callback
+ * runs in the scope of its request: what it throws fails that request and frees the locks it held.
+ */
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { Stream } from 'node:stream';
+import { ClassicLevel } from 'classic-level';
+import { DurableWrites, type Level, type WriteOperation } from './durable-writes.ts';
+import { KeyLocks } from './key-locks.ts';
+
+type Callback<T = void> = (error: unknown, value?: T) => void;
+type Release = (callback: Callback<never>) => Callback<never>;
+
+/** What a callback of dynalite's belongs to. */
+interface Scope {
+  fail(error: unknown): void;
+  request: { lastItemRead?: unknown };
+}
+
+interface StreamRange {
+  gt?: string;
+  gte?: string;
+  lt?: string;
+  lte?: string;
+  limit?: number;
+  reverse?: boolean;
+}
+
+/** A key space of the store, as dynalite's actions call it. */
+interface SubDb {
+  get(key: string, callback: Callback<unknown>): void;
+  put(key: string, value: unknown, callback: Callback): void;
+  del(key: string, callback: Callback): void;
+  lock(key: string, run: (release: Release) => void): void;
+  createKeyStream(): Stream;
+  createValueStream(range: StreamRange): Stream;
+}
+
+export interface TableDescription {
+  TableName: string;
+  TableStatus: string;
+  [field: string]: unknown;
+}
+
+export type RunAction = (store: object, callback: (error: unknown, answer?: object) => void) => void;
+
+export interface Store {
+  /** Runs one of dynalite's actions. Resolves with its answer and the item it read last; rejects with its error. */
+  run(action: RunAction): Promise<{ answer: object }>;
+  /** Every table's description. */
+  tables(): Promise<TableDescription[]>;
+  writeTable(table: TableDescription): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** An action's error, with the item that it had read under the lock. */
+export class ActionError extends Error {
+  readonly lastItemRead: unknown;
+  constructor(cause: unknown, lastItemRead: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.lastItemRead = lastItemRead;
+  }
+}
+
+const notFound = (table: string) =>
+  Object.assign(new Error(`Table ${table} not found`), {
+    name: 'NotFoundError',
+    statusCode: 400,
+    body: {
+      __type: 'com.amazonaws.dynamodb.v20120810#ResourceNotFoundException',
+      message: `Requested resource not found: Table: ${table} not found`,
+    },
+  });
+
+export interface StoreOptions {
+  /** Stands in table ARNs. */
+  region: string;
+  onFailure(error: unknown): void;
+}
+
+/** @throws where the folder can't be used: no right to it, or another process has it open. */
+export async function openStore(dir: string, { region, onFailure }: StoreOptions): Promise<Store> {
+  const level: Level = new ClassicLevel<string, unknown>(dir, { valueEncoding: 'json' });
+  await openLevel(level, dir);
+  const scopes = new AsyncLocalStorage<Scope>();
+  const writes = new DurableWrites(level, (error) => {
+    onFailure(error);
+    level.close().catch(onFailure);
+  });
+  const subDbs = new Map<string, SubDb>();
+
+  /** Hands a result to dynalite; what its callback throws fails the request that it belongs to. */
+  function deliver<T>(callback: (...args: T[]) => void, ...args: T[]): void {
+    try {
+      callback(...args);
+    } catch (error) {
+      const scope = scopes.getStore();
+      if (!scope) throw error;
+      scope.fail(error);
+    }
+  }
+
+  function settle<T>(work: Promise<T>, callback: Callback<T>): void {
+    work.then(
+      (value) => deliver<unknown>(callback as (...args: unknown[]) => void, null, value),
+      (error: unknown) => deliver<unknown>(callback as (...args: unknown[]) => void, error),
+    );
+  }
+
+  function stream(values: AsyncIterable<unknown>): Stream {
+    const out = new EndableStream();
+    const pump = async () => {
+      for await (const value of values) {
+        if (out.ended) break;
+        out.emit('data', value);
+      }
+      out.emit('end');
+    };
+    // Listeners are attached in the same turn, after this returns.
+    setImmediate(() => pump().catch((error: unknown) => scopes.getStore()?.fail(error)));
+    return out;
+  }
+
+  function subDb(name: string): SubDb {
+    const existing = subDbs.get(name);
+    if (existing) return existing;
+    const prefix = `${name}~`;
+    const isItems = name.startsWith('item-');
+    const write = (operations: WriteOperation[], callback: Callback) =>
+      settle(writes.write(operations), callback);
+    const locks = new KeyLocks();
+    const made: SubDb = {
+      get(key, callback) {
+        const request = scopes.getStore()?.request;
+        const read = level.get(prefix + key).then((value) => {
+          if (isItems && request) request.lastItemRead = value;
+          return value;
+        });
+        settle(read, callback);
+      },
+      put: (key, value, callback) => write([{ type: 'put', key: prefix + key, value }], callback),
+      del: (key, callback) => write([{ type: 'del', key: prefix + key }], callback),
+      lock(key, run) {
+        const outer = scopes.getStore();
+        const whenFree = (release: () => void) => {
+          const fail = (error: unknown) => {
+            release();
+            outer?.fail(error);
+          };
+          scopes.run({ fail, request: outer?.request ?? {} }, () =>
+            deliver(run, (callback: Callback<never>) => (error: unknown, value?: never) => {
+              release();
+              callback(error, value);
+            }),
+          );
+        };
+        locks.acquire(key, AsyncResource.bind(whenFree));
+      },
+      createKeyStream() {
+        const keys = level.keys({ gte: prefix, lt: `${prefix}\uffff` });
+        return stream(
+          (async function* () {
+            for await (const key of keys) yield key.slice(prefix.length);
+          })(),
+        );
+      },
+      createValueStream: (range) => stream(level.values(prefixed(prefix, range))),
+    };
+    subDbs.set(name, made);
+    return made;
+  }
+
+  const tableDb = Object.assign(subDb('table'), { awsRegion: region, awsAccountId: '000000000000' });
+
+  /** dynalite's store, as its actions and validations call it. */
+  const store = {
+    options: { createTableMs: 0, deleteTableMs: 0, updateTableMs: 0, maxItemSize: 409_600 },
+    tableDb,
+    getItemDb: (table: string) => subDb(`item-${table}`),
+    getIndexDb: (type: string, table: string, index: string) =>
+      subDb(`index-${type.toLowerCase()}~${table}~${index}`),
+    getTagDb: (table: string) => subDb(`tag-${table}`),
+    getTable(
+      name: string,
+      checkOrCallback: boolean | Callback<TableDescription>,
+      last?: Callback<TableDescription>,
+    ) {
+      const checkStatus = typeof checkOrCallback === 'function' || checkOrCallback;
+      const callback = typeof checkOrCallback === 'function' ? checkOrCallback : last;
+      if (!callback) throw new Error('getTable without a callback');
+      tableDb.get(name, (error, value) => {
+        const table = value as TableDescription | undefined;
+        if (error) callback(error);
+        else if (!table || (checkStatus && table.TableStatus === 'CREATING')) callback(notFound(name));
+        else callback(null, table);
+      });
+    },
+  };
+
+  let reopening: Promise<void> | undefined;
+  /** After a failed write the log is read again from disk, so that readers see what truly is there. */
+  async function ready(): Promise<void> {
+    if (!writes.failed) return;
+    reopening ??= (async () => {
+      await level.close();
+      await openLevel(level, dir);
+      writes.resume();
+    })().finally(() => {
+      reopening = undefined;
+    });
+    await reopening;
+  }
+
+  return {
+    async run(action) {
+      await ready();
+      return new Promise((resolve, reject) => {
+        const request: Scope['request'] = {};
+        const fail = (error: unknown) => reject(new ActionError(error, request.lastItemRead));
+        scopes.run({ fail, request }, () =>
+          deliver(() =>
+            action(store, (error, answer) => (error ? fail(error) : resolve({ answer: answer ?? {} }))),
+          ),
+        );
+      });
+    },
+    async tables() {
+      return (await level.values({ gte: 'table~', lt: 'table~\uffff' }).all()) as TableDescription[];
+    },
+    writeTable: (table) => writes.write([{ type: 'put', key: `table~${table.TableName}`, value: table }]),
+    close: () => level.close(),
+  };
+}
+
+async function openLevel(level: Level, dir: string): Promise<void> {
+  try {
+    await level.open();
+  } catch (error) {
+    const { cause } = error as { cause?: { code?: string; message?: string } };
+    const why =
+      cause?.code === 'LEVEL_LOCKED'
+        ? 'another process has it open: end that one, or give this one another data folder'
+        : (cause?.message ?? String(error));
+    throw new Error(`DynamoDB's store in ${dir} can't be opened: ${why}`, { cause: error });
+  }
+}
+
+function prefixed(prefix: string, range: StreamRange) {
+  const { gt, gte, lt, lte, limit = -1, reverse = false } = range;
+  return {
+    limit,
+    reverse,
+    ...(gte !== undefined ? { gte: prefix + gte } : gt !== undefined ? { gt: prefix + gt } : { gte: prefix }),
+    ...(lte !== undefined
+      ? { lte: prefix + lte }
+      : lt !== undefined
+        ? { lt: prefix + lt }
+        : { lt: `${prefix}\uffff` }),
+  };
+}
+
+/** What dynalite's lazy lists read from: an old-style stream of 'data' and 'end'. */
+class EndableStream extends Stream {
+  ended = false;
+  destroy(): void {
+    this.ended = true;
+  }
+}
