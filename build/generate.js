@@ -24,5 +24,6 @@ const { status, error } = spawnSync(
   ],
   { stdio: 'inherit' },
 );
-if (error) console.error(`protoc could not be run (${error.message}): install the protobuf compiler and try again`);
+if (error)
+  console.error(`protoc could not be run (${error.message}): install the protobuf compiler and try again`);
 process.exit(status ?? 1);

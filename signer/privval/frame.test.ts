@@ -1,0 +1,37 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { encodeFrame, encodeUvarint, FrameDecoder, FrameError, receivedFrameBytesMax } from './frame.ts';
+
+test('a stream of frames is read whole, however it was cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 20 }),
+      (messages, cuts) => {
+        const stream = Buffer.concat(messages.map(encodeFrame));
+        const decoder = new FrameDecoder();
+        const read: Uint8Array[] = [];
+        for (let offset = 0, cut = 0; offset < stream.length; cut++) {
+          const length = cuts[cut % cuts.length] ?? 1;
+          read.push(...decoder.push(stream.subarray(offset, offset + length)));
+          offset += length;
+        }
+        expect(read.map((bytes) => [...bytes])).toEqual(messages.map((bytes) => [...bytes]));
+      },
+    ),
+  );
+});
+
+test('lengths of more than seven bits', () => {
+  expect([...encodeUvarint(127)]).toEqual([127]);
+  expect([...encodeUvarint(300)]).toEqual([0xac, 0x02]);
+  const largest = new Uint8Array(receivedFrameBytesMax).fill(7);
+  expect(new FrameDecoder().push(encodeFrame(largest))).toEqual([largest]);
+});
+
+test('a frame above the bound is refused as soon as its length is known', () => {
+  expect(() => new FrameDecoder().push(encodeUvarint(receivedFrameBytesMax + 1))).toThrow(FrameError);
+  expect(() => new FrameDecoder(10).push(Uint8Array.from([11]))).toThrow('at most 10 are read');
+  expect(() => new FrameDecoder().push(new Uint8Array(10).fill(0x80))).toThrow(FrameError);
+  expect(() => new FrameDecoder().push(new Uint8Array(10).fill(0xff))).toThrow(FrameError);
+});
