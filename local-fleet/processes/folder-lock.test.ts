@@ -1,0 +1,20 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { FolderInUseError, lockFolder } from './folder-lock.ts';
+
+test('a folder is given to one at a time, and again after it was given back', () => {
+  const data = mkdtempSync(join(tmpdir(), 'beam-lock-'));
+  const unlock = lockFolder(data);
+  expect(() => lockFolder(data)).toThrow(FolderInUseError);
+  expect(() => lockFolder(data)).toThrow(/process \d+.*--data/);
+  unlock();
+  lockFolder(data)();
+});
+
+test('the lock of a process that was killed is taken over', () => {
+  const data = mkdtempSync(join(tmpdir(), 'beam-lock-'));
+  writeFileSync(join(data, 'beam-up.pid'), JSON.stringify({ pid: process.pid, startTime: 'long ago' }));
+  lockFolder(data)();
+});
