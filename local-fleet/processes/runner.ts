@@ -6,6 +6,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as z from 'zod';
@@ -114,6 +115,7 @@ export class Runner {
     this.hold(name);
     const { identity } = entry;
     if (identity) await endProcess(identity, graceMs);
+    await exitTold(entry);
     this.#entries.delete(name);
     this.#write();
   }
@@ -140,8 +142,10 @@ export class Runner {
   }
 
   async kill(name: string, timeoutMs = graceMsDefault): Promise<void> {
-    const { identity } = this.#entry(name);
-    if (identity && signalProcess(identity, 'SIGKILL')) await waitForEnd(identity, timeoutMs);
+    const entry = this.#entry(name);
+    const { identity } = entry;
+    if (!identity || !signalProcess(identity, 'SIGKILL')) return;
+    if (await waitForEnd(identity, timeoutMs)) await exitTold(entry);
   }
 
   #entry(name: string): Entry {
@@ -220,6 +224,11 @@ export class Runner {
     writeFileSync(`${this.#listFile}.tmp`, JSON.stringify(children), { mode: 0o600 });
     renameSync(`${this.#listFile}.tmp`, this.#listFile);
   }
+}
+
+/** A process that is gone by the system's table may not have been told to Node yet. */
+async function exitTold({ child }: Entry): Promise<void> {
+  if (child?.pid !== undefined) await once(child, 'exit');
 }
 
 function readChildren(file: string): z.infer<typeof writtenChildren> {
