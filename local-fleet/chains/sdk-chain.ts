@@ -72,16 +72,17 @@ async function makeSdkChain(binary: string, options: MakeChainOptions) {
     ),
   ]);
 
+  const denom = await setGenesisParameters(genesis);
+  await addValidators(run, accounts, chainId, denom, [
+    { name: 'ours', keyFile: join(accounts, 'config', keyName), nodeId: ours[0]?.nodeId ?? '' },
+    ...others.map(({ name, home, nodeId }) => ({ name, keyFile: join(home, 'config', keyName), nodeId })),
+  ]);
+
+  // Only now: each of the commands above makes a new key where it finds none.
   const consensusKeyFile = join(out, 'keys', keyName);
   await mkdir(join(out, 'keys'), { recursive: true, mode: 0o700 });
   await rename(join(accounts, 'config', keyName), consensusKeyFile);
   await chmod(consensusKeyFile, 0o600);
-
-  const denom = await setGenesisParameters(genesis);
-  await addValidators(run, accounts, chainId, denom, [
-    { name: 'ours', keyFile: consensusKeyFile, nodeId: ours[0]?.nodeId ?? '' },
-    ...others.map(({ name, home, nodeId }) => ({ name, keyFile: join(home, 'config', keyName), nodeId })),
-  ]);
 
   const peers = initialPeers([
     ...ours.map((node) => peerNode(node, node.kind)),
