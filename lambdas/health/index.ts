@@ -1,0 +1,3 @@
+export async function handler(event: unknown): Promise<void> {
+  console.log(JSON.stringify({ level: 'info', event }));
+}
