@@ -2,6 +2,7 @@
  * `npm run --silent chain:build`: builds the real chain's binary (wasmd, see go.mod) and prints its path, alone,
  * on stdout; everything else goes to stderr. The binary is cached outside the checkout, by what it is made of, so
  * that a fresh clone on the same machine does not build again. Plain Node, no packages: it runs before `npm ci`.
+ * With `--check` it only says whether this machine can build it.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -86,6 +87,11 @@ function sharedLibrary() {
 }
 
 const version = goVersion();
+if (process.argv.includes('--check')) {
+  checkCompiler();
+  say(`${version} can build it.`);
+  process.exit(0);
+}
 const key = createHash('sha256')
   .update(
     [
