@@ -7,7 +7,7 @@ export const fleetTableName = 'beam-fleet';
 export const fleetTablePartitionKey = 'fleet';
 /** Sort key: a thing's name, or one of `fleetItems`. */
 export const fleetTableSortKey = 'item';
-export const fleetItems = { config: '#config', failover: '#failover' } as const;
+export const fleetItems = { config: '#config', failover: '#failover', grant: '#grant' } as const;
 
 /** `#config`: what an operator switched on by name. Absent: nothing is. */
 export const fleetConfig = z.object({
@@ -36,6 +36,24 @@ export const lastFailover = z.object({
   reason: z.string(),
 });
 export type LastFailover = z.infer<typeof lastFailover>;
+
+/** `#grant`: the last grant that Commander made or met, and when. The grant itself is in the sign record alone. */
+export const lastGrant = z.object({
+  fleet: z.string(),
+  item: z.literal(fleetItems.grant),
+  recordId: z.string(),
+  epoch: z.number().int(),
+  /** A thing; empty where a grant was called back. */
+  to: z.string(),
+  /** The holder at that time; empty before the first claim. */
+  from: z.string(),
+  /** ms, Commander's clock. */
+  at: z.number(),
+  /** 'unknown': found in the record, made by an invocation that ended before it could note it. */
+  by: z.enum(['automatic', 'operator', 'unknown']),
+  reason: z.string(),
+});
+export type LastGrant = z.infer<typeof lastGrant>;
 
 /** One a thing, from its last health message. */
 export const fleetNode = healthMessage.omit({ v: true, thing: true, load: true }).extend({

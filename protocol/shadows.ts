@@ -57,7 +57,7 @@ export const rejectedSetting = z.object({
 export type RejectedSetting = z.infer<typeof rejectedSetting>;
 
 export const reportedGaiad = z.object({
-  /** SHA-256 (first 16 hex digits) of the overlay in force. */
+  /** `overlayHash` (overlay-hash.ts) of the `desired.config` that is in force. */
   overlay: z.string().max(64),
   lastGood: z.string().max(64),
   state: z.enum(['starting', 'running', 'stopped', 'failed', 'unresponsive']),
@@ -75,6 +75,11 @@ export const reportedStatus = z.object({
   chainId: z.string().max(64),
   versions: z.object({ beam: z.string().max(64), node: z.string().max(64), chain: z.string().max(128) }),
   catchingUp: z.boolean(),
+  /**
+   * `id@host:port` of `p2p.persistent_peers` in the operator's own config.toml, without any overlay. Commander keeps them on
+   * a sentry beside the validators that it adds; where they are not reported, it leaves a sentry's `persistent_peers` alone.
+   */
+  outsidePeers: z.array(z.string().max(320)).max(16).optional(),
   minute: z
     .object({
       at: z.number().int(),

@@ -36,6 +36,8 @@ export const healthMessage = z.object({
   ...envelope,
   kind: nodeKind,
   zone: z.string().max(64).optional(),
+  /** Seconds to the next one, 10 where left out: three and a half of them without a message are silence. */
+  everySeconds: z.number().positive().max(300).optional(),
   role: reportedRole,
   epoch: z.number().int().nonnegative(),
   gaiad: z.object({
@@ -77,7 +79,12 @@ export const roleRequestEvent = z.object({
   recordId: z.string().max(64),
   epoch: z.number().int().nonnegative(),
   holder: z.string().max(65),
+  /** The record's height. */
   height: z.number().int().nonnegative(),
+  /** The last height that the asking node committed: fresher than its health message. */
+  nodeHeight: z.number().int().nonnegative().optional(),
+  /** The last committed height that carries our signature, as the asking node sees the chain. */
+  lastSignedHeight: z.number().int().nonnegative().optional(),
 });
 export type RoleRequestEvent = z.infer<typeof roleRequestEvent>;
 
