@@ -1,0 +1,74 @@
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import TOML from '@iarna/toml';
+import { expect, test } from '@jest/globals';
+import { configFile, nodeFile, parseConfig } from '../../protocol/config.ts';
+import { FleetDataError, readFleetFile, socketFolder } from './layout.ts';
+import {
+  consensusKeyPath,
+  credentialsFile,
+  type NodeHomeSpec,
+  placeConsensusKey,
+  writeNodeHome,
+} from './node-home.ts';
+
+function spec(root: string, kind: 'validator' | 'sentry'): NodeHomeSpec {
+  return {
+    root,
+    node: { fleet: 'demo', node: 'a', kind, zone: 'local-1' },
+    cloud: {
+      mqtt: 'localhost:8883',
+      https: 'https://localhost:8443',
+      region: 'local',
+      ca: '/data/ca.pem',
+      accessKeyId: 'ID',
+      secretAccessKey: 'secret',
+    },
+    gaiad: { command: ['/bin/gaiad'], startArguments: [], home: '/data/a', rpcPort: 1, p2pPort: 2 },
+    chainId: 'beam-demo',
+    healthSeconds: 2,
+  };
+}
+
+test.each(['validator', 'sentry'] as const)('the home of a %s parses by the contract', async (kind) => {
+  const root = mkdtempSync(join(tmpdir(), 'beam-home-'));
+  await writeNodeHome(spec(root, kind));
+  const read = (name: string) => TOML.parse(readFileSync(join(root, name), 'utf8'));
+  const config = parseConfig(configFile, read('config.toml'), 'config.toml');
+  expect(parseConfig(nodeFile, read('node.toml'), 'node.toml')).toMatchObject({ node: 'a', kind });
+  expect(config.signer?.chain_id).toBe(kind === 'validator' ? 'beam-demo' : undefined);
+  expect(config.cloud?.credentials).toBe(kind === 'validator' ? 'certs/credentials' : undefined);
+  if (kind === 'validator') {
+    const file = join(root, 'certs/credentials');
+    expect(readFileSync(file, 'utf8')).toBe(
+      credentialsFile({ accessKeyId: 'ID', secretAccessKey: 'secret' }),
+    );
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  }
+});
+
+test('the consensus key is placed once, for its owner alone', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'beam-home-'));
+  const key = join(root, 'made.json');
+  writeFileSync(key, 'first', { mode: 0o644 });
+  await placeConsensusKey(root, key);
+  writeFileSync(key, 'second');
+  await placeConsensusKey(root, key);
+  expect(readFileSync(consensusKeyPath(root), 'utf8')).toBe('first');
+  expect(statSync(consensusKeyPath(root)).mode & 0o777).toBe(0o600);
+});
+
+test('sockets of a deep home lie in a short folder', () => {
+  expect(socketFolder('/data/nodes/a')).toBe('/data/nodes/a/run');
+  const deep = socketFolder(`/${'deep/'.repeat(30)}nodes/a`);
+  expect(Buffer.byteLength(join(deep, 'signer-control.sock'))).toBeLessThanOrEqual(107);
+});
+
+test('a fleet.json of another version is refused with what to do', () => {
+  const data = mkdtempSync(join(tmpdir(), 'beam-data-'));
+  expect(readFleetFile(data)).toBeUndefined();
+  writeFileSync(join(data, 'fleet.json'), '{"version":7}');
+  expect(() => readFleetFile(data)).toThrow(FleetDataError);
+  expect(() => readFleetFile(data)).toThrow(/--data/);
+});
