@@ -9,9 +9,11 @@ import * as z from 'zod';
 const requestTimeoutMs = 3_000;
 /** Requests under way at once when many heights are read. */
 const readsAtOnceMax = 8;
-/** A node writes a block some moments after its peers: how often and how long a missing height is asked for again. */
+/** A node writes a block some moments after its peers: how often and how many times a missing height is asked for. */
 const retryPauseMs = 100;
-const retriesMax = 20;
+const failuresMax = 20;
+/** The head's commit is final with the next block: at 6 s a block and a lost proposal, that takes 11 s. */
+const finalWaitMs = 20_000;
 
 /** How our validator figures in a commit: 'nil' is a precommit for no block. */
 export type CommitSignature = 'signed' | 'absent' | 'nil';
@@ -95,30 +97,31 @@ async function ask<T extends z.ZodType>(rpc: string, path: string, schema: T): P
   }
 }
 
-/** Asks until `settled`, a bounded number of times: the head of a chain arrives node by node. */
-async function askUntil<T>(
-  read: () => Promise<T>,
-  settled: (answer: T) => boolean,
-  what: string,
-): Promise<T> {
-  let last: unknown;
-  for (let attempt = 0; attempt <= retriesMax; attempt += 1) {
-    if (attempt > 0) await delay(retryPauseMs);
+/** Asks again after failures, a bounded number of times: the head of a chain arrives node by node. */
+async function askPatiently<T>(read: () => Promise<T>): Promise<T> {
+  for (let failures = 0; ; failures += 1) {
     try {
-      const answer = await read();
-      if (settled(answer)) return answer;
-      last = new ChainRpcError(`${what} is not final yet; ask below the latest height`);
+      return await read();
     } catch (error) {
-      last = error;
+      if (failures === failuresMax) throw error;
+      await delay(retryPauseMs);
     }
   }
-  throw last;
 }
 
 /** The final commit of a height: with the next block made, nothing is added to it. */
-function finalCommit(rpc: string, height: number): Promise<CommitResult> {
-  const read = () => ask(rpc, `/commit?height=${height}`, commitResult);
-  return askUntil(read, (commit) => commit.canonical, `the commit of height ${height}`);
+async function finalCommit(rpc: string, height: number): Promise<CommitResult> {
+  const startedMs = performance.now();
+  for (;;) {
+    const commit = await askPatiently(() => ask(rpc, `/commit?height=${height}`, commitResult));
+    if (commit.canonical) return commit;
+    if (performance.now() - startedMs > finalWaitMs) {
+      throw new ChainRpcError(
+        `${rpc}: no block after height ${height} in ${finalWaitMs / 1000} s: its commit isn't final`,
+      );
+    }
+    await delay(retryPauseMs);
+  }
 }
 
 async function eachHeight<T>(from: number, to: number, read: (height: number) => Promise<T>): Promise<T[]> {
@@ -150,7 +153,7 @@ function signatureOf(commit: CommitResult, address: string): CommitSignature {
 }
 
 /**
- * @param height below the latest: the head's commit is waited for, 2 s at most.
+ * @param height below the latest, at best: the head's commit is final with the next block, which is waited for.
  * @param address the validator's, in hex.
  */
 export async function commitSignatures(
@@ -177,8 +180,7 @@ export async function missedBlocks(
 /** Evidence of double votes, of whichever validator, in the blocks from `from` to `to`. */
 export async function duplicateVoteEvidence(rpc: string, from: number, to: number): Promise<DuplicateVote[]> {
   const found = await eachHeight(from, to, async (inHeight) => {
-    const read = () => ask(rpc, `/block?height=${inHeight}`, blockResult);
-    const { block } = await askUntil(read, () => true, `block ${inHeight}`);
+    const { block } = await askPatiently(() => ask(rpc, `/block?height=${inHeight}`, blockResult));
     return (block.evidence?.evidence ?? [])
       .filter((evidence) => evidence.type === duplicateVoteType)
       .map((evidence): DuplicateVote => {
@@ -192,8 +194,7 @@ export async function duplicateVoteEvidence(rpc: string, from: number, to: numbe
 
 /** The time in a block's header, in ms since 1970: the median of the votes for the block before it. */
 export async function blockTimeOf(rpc: string, height: number): Promise<number> {
-  const read = () => ask(rpc, `/commit?height=${height}`, commitResult);
-  const { signed_header } = await askUntil(read, () => true, `the header of height ${height}`);
+  const { signed_header } = await askPatiently(() => ask(rpc, `/commit?height=${height}`, commitResult));
   return Date.parse(signed_header.header.time);
 }
 
