@@ -1,4 +1,4 @@
-/** What a drill's last line must say for the drill to count as passed: the bars of docs/safety.md's fault table. */
+/** What a drill's last line must say for the drill to count as passed. */
 
 /** From the fault to a signature of ours on the chain: at most this, and a block. */
 const secondsWithoutSignatureMax = 5;
