@@ -1,0 +1,56 @@
+/**
+ * JSON as data that came from outside. Objects that we build have no prototype, so a key such as `__proto__`
+ * is a key like any other; objects that we read are asked with `Object.hasOwn`.
+ */
+
+export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
+export interface JsonObject {
+  [key: string]: JsonValue;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An object without a prototype. */
+export function emptyObject(): JsonObject {
+  return Object.create(null) as JsonObject;
+}
+
+/** The object's own member; never something inherited. */
+export function own<T>(object: { [key: string]: T }, key: string): T | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+export function isEmpty(object: object): boolean {
+  return Object.keys(object).length === 0;
+}
+
+/** Equal as JSON: the order of keys does not count, numbers go by value. */
+export function jsonEqual(a: JsonValue, b: JsonValue): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a)) {
+    return (
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item, index) => {
+        const other = b[index];
+        return other !== undefined && jsonEqual(item, other);
+      })
+    );
+  }
+  if (!isObject(a) || !isObject(b)) return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => {
+      const left = own(a, key);
+      const right = own(b, key);
+      return left !== undefined && right !== undefined && jsonEqual(left, right);
+    })
+  );
+}
+
+export function jsonBytes(value: JsonValue | undefined): number {
+  return value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value));
+}

@@ -1,0 +1,124 @@
+/** Topics and filters as AWS IoT Core takes them (developer guide, "MQTT topics", "message broker quotas"). */
+
+export const topicBytesMax = 256;
+export const topicSlashesMax = 7;
+const basicIngest = '$aws/rules/';
+
+/** Basic Ingest's prefix `$aws/rules/<rule>/` counts neither for the slashes nor for what a rule sees. */
+export function parseBasicIngest(topic: string): { rule: string; topic: string } | undefined {
+  if (!topic.startsWith(basicIngest)) return undefined;
+  const end = topic.indexOf('/', basicIngest.length);
+  if (end < 0) return undefined;
+  const rule = topic.slice(basicIngest.length, end);
+  return rule === '' || end + 1 === topic.length ? undefined : { rule, topic: topic.slice(end + 1) };
+}
+
+/** The reserved part of a shadow's topic does not count for the limits. */
+function countedPart(topic: string): string {
+  const ingest = parseBasicIngest(topic);
+  if (ingest) return ingest.topic;
+  return topic.startsWith('$aws/') ? topic.split('/').slice(3).join('/') : topic;
+}
+
+/** @returns what is wrong with a topic's or a filter's size, or undefined */
+export function sizeFault(topic: string): string | undefined {
+  if (topic.length === 0) return 'is empty';
+  if (topic.includes('\0')) return 'contains a NUL';
+  const counted = countedPart(topic);
+  if (Buffer.byteLength(counted) > topicBytesMax) return `has more than ${topicBytesMax} bytes`;
+  if (counted.split('/').length - 1 > topicSlashesMax) return `has more than ${topicSlashesMax} slashes`;
+  return undefined;
+}
+
+export function hasWildcard(filter: string): boolean {
+  return filter.includes('+') || filter.includes('#');
+}
+
+/** `#` only as the last level, `+` only as a whole level. */
+export function isValidFilter(filter: string): boolean {
+  const levels = filter.split('/');
+  return levels.every(
+    (level, index) =>
+      !hasWildcard(level) || level === '+' || (level === '#' && index === levels.length - 1),
+  );
+}
+
+/**
+ * Unlike plain MQTT, `a/#` does not match `a`. As in plain MQTT, a filter that starts with a wildcard
+ * does not match a topic that starts with `$` [MQTT-4.7.2-1].
+ */
+export function topicMatches(filter: string, topic: string): boolean {
+  if (topic.startsWith('$') && /^[+#]/.test(filter)) return false;
+  const levels = topic.split('/');
+  const wanted = filter.split('/');
+  for (const [index, level] of wanted.entries()) {
+    const actual = levels[index];
+    if (actual === undefined) return false;
+    if (level === '#') return true;
+    if (level !== '+' && level !== actual) return false;
+  }
+  return levels.length === wanted.length;
+}
+
+interface Node<T> {
+  children: Map<string, Node<T>>;
+  values: Set<T>;
+}
+
+const newNode = <T>(): Node<T> => ({ children: new Map(), values: new Set() });
+
+/** Filters with what hangs on each; finds what a topic matches without looking at every filter. */
+export class FilterIndex<T> {
+  #root = newNode<T>();
+
+  add(filter: string, value: T): void {
+    let node = this.#root;
+    for (const level of filter.split('/')) {
+      let child = node.children.get(level);
+      if (child === undefined) {
+        child = newNode();
+        node.children.set(level, child);
+      }
+      node = child;
+    }
+    node.values.add(value);
+  }
+
+  remove(filter: string, value: T): void {
+    const path: [Node<T>, string][] = [];
+    let node = this.#root;
+    for (const level of filter.split('/')) {
+      const child = node.children.get(level);
+      if (child === undefined) return;
+      path.push([node, level]);
+      node = child;
+    }
+    node.values.delete(value);
+    for (const [parent, level] of path.reverse()) {
+      const child = parent.children.get(level);
+      if (child === undefined || child.values.size > 0 || child.children.size > 0) return;
+      parent.children.delete(level);
+    }
+  }
+
+  match(topic: string): Set<T> {
+    const found = new Set<T>();
+    const levels = topic.split('/');
+    const walk = (node: Node<T>, index: number): void => {
+      const level = levels[index];
+      if (level === undefined) {
+        for (const value of node.values) found.add(value);
+        return;
+      }
+      const reserved = index === 0 && level.startsWith('$');
+      const rest = reserved ? undefined : node.children.get('#');
+      for (const value of rest?.values ?? []) found.add(value);
+      const any = reserved ? undefined : node.children.get('+');
+      if (any) walk(any, index + 1);
+      const exact = node.children.get(level);
+      if (exact && level !== '+' && level !== '#') walk(exact, index + 1);
+    };
+    walk(this.#root, 0);
+    return found;
+  }
+}

@@ -1,0 +1,119 @@
+/** The data API: shadows and publishing over HTTPS. Payloads go in and out as they are. */
+
+import { living } from '../engines/shadow.ts';
+import { type ShadowKey, shadowNamePattern, thingNamePattern } from '../engines/shadow-request.ts';
+import { hasWildcard, sizeFault } from '../engines/topic-filter.ts';
+import { payloadBytesMax } from '../broker/hooks.ts';
+import type { Broker } from '../broker/broker.ts';
+import { AwsError, invalidRequest, notFound } from '../registry/aws-error.ts';
+import type { ShadowService } from '../shadow-service.ts';
+import { pairKey, type Store } from '../store/store.ts';
+import { page } from './operation.ts';
+
+export interface DataRequest {
+  labels: Record<string, string>;
+  query: URLSearchParams;
+  body: Buffer;
+}
+
+/** JSON, or the bytes of a payload. */
+export type DataAnswer = Buffer | { [member: string]: unknown };
+export type DataHandler = (request: DataRequest) => Promise<DataAnswer> | DataAnswer;
+
+/** Error types of the data API by the shadow service's codes. */
+const errorTypes = new Map([
+  [400, 'InvalidRequestException'],
+  [404, 'ResourceNotFoundException'],
+  [409, 'ConflictException'],
+  [413, 'RequestEntityTooLargeException'],
+  [415, 'UnsupportedDocumentEncodingException'],
+  [429, 'ThrottlingException'],
+]);
+
+function keyOf({ labels, query }: DataRequest): ShadowKey {
+  const thing = labels.thingName ?? '';
+  const shadow = query.get('name') ?? undefined;
+  if (!thingNamePattern.test(thing)) throw invalidRequest(`Invalid thing name: ${thing}`);
+  if (shadow === undefined) return { thing };
+  if (!shadowNamePattern.test(shadow)) throw invalidRequest(`Invalid shadow name: ${shadow}`);
+  return { thing, shadow };
+}
+
+export function dataOperations(
+  store: Store,
+  shadows: ShadowService,
+  broker: () => Pick<Broker, 'publish'>,
+  nowMs: () => number,
+): Map<string, DataHandler> {
+  const shadowHandler =
+    (operation: 'get' | 'update' | 'delete'): DataHandler =>
+    async (request) => {
+      const payload = operation === 'update' ? request.body : Buffer.alloc(0);
+      const answer = await shadows.request(keyOf(request), operation, payload, 'https');
+      if (answer.tail.endsWith('/accepted')) return Buffer.from(JSON.stringify(answer.payload));
+      const code = Number(answer.payload.code);
+      throw new AwsError(code, errorTypes.get(code) ?? 'InternalFailureException', String(answer.payload.message));
+    };
+
+  return new Map<string, DataHandler>([
+    ['GetThingShadow', shadowHandler('get')],
+    ['UpdateThingShadow', shadowHandler('update')],
+    ['DeleteThingShadow', shadowHandler('delete')],
+    [
+      'ListNamedShadowsForThing',
+      ({ labels, query }) => {
+        const thing = labels.thingName ?? '';
+        const size = Number(query.get('pageSize') ?? 25);
+        if (!Number.isInteger(size) || size < 1 || size > 100) throw invalidRequest('pageSize must be 1 to 100');
+        const names = shadows.namedShadowsOf(thing);
+        const known = store.things.has(thing) || living(store.shadows.get(pairKey(thing, ''))) !== undefined;
+        if (names.length === 0 && !known) throw notFound(`Thing ${thing} not found`);
+        const { items, next } = page(names, query.get('nextToken') ?? undefined, size);
+        return { results: items, nextToken: next, timestamp: Math.floor(nowMs() / 1000) };
+      },
+    ],
+    [
+      'Publish',
+      async ({ labels, query, body }) => {
+        const topic = labels.topic ?? '';
+        const fault = sizeFault(topic) ?? (hasWildcard(topic) ? 'has wildcards' : undefined);
+        if (fault) throw invalidRequest(`The topic ${fault}: ${topic}`);
+        if (body.length > payloadBytesMax) {
+          throw new AwsError(
+            413,
+            'RequestEntityTooLargeException',
+            `The payload has ${body.length} bytes, more than ${payloadBytesMax}`,
+          );
+        }
+        const qos = query.get('qos') ?? '0';
+        if (qos !== '0' && qos !== '1') throw invalidRequest(`qos must be 0 or 1: ${qos}`);
+        const retain = query.get('retain') === 'true';
+        await broker().publish(topic, body, { qos: qos === '1' ? 1 : 0, retain });
+        return { message: 'OK', traceId: crypto.randomUUID() };
+      },
+    ],
+    [
+      'GetRetainedMessage',
+      ({ labels }) => {
+        const topic = labels.topic ?? '';
+        const record = store.retained.get(topic);
+        if (!record) throw notFound(`No retained message on ${topic}`);
+        return { topic, payload: record.payload, qos: record.qos, lastModifiedTime: record.atMs };
+      },
+    ],
+    [
+      'ListRetainedMessages',
+      ({ query }) => {
+        const size = Number(query.get('maxResults') ?? 25);
+        const summaries = [...store.retained.entries()].map(([topic, { payload, qos, atMs }]) => ({
+          topic,
+          payloadSize: Buffer.from(payload, 'base64').length,
+          qos,
+          lastModifiedTime: atMs,
+        }));
+        const { items, next } = page(summaries, query.get('nextToken') ?? undefined, size);
+        return { retainedTopics: items, nextToken: next };
+      },
+    ],
+  ]);
+}

@@ -1,0 +1,145 @@
+/** The control API's operations on topic rules, and the endpoints. A rule is kept only if the engine takes it. */
+
+import * as z from 'zod';
+import type { JsonObject } from '../engines/json-tree.ts';
+import { arn } from '../registry/arns.ts';
+import { AwsError, alreadyExists, invalidRequest, notFound, notImplemented } from '../registry/aws-error.ts';
+import { nowSeconds } from '../registry/things.ts';
+import type { Store } from '../store/store.ts';
+import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+
+/** What evaluates the rules. */
+export interface RuleLoader {
+  /** @throws Error on anything in the payload that it does not know */
+  load(ruleName: string, topicRulePayload: JsonObject): void;
+  remove(ruleName: string): void;
+}
+
+const ruleNamePattern = /^[a-zA-Z0-9_]{1,128}$/;
+const payloadSchema = z.record(z.string(), z.json()).transform((value) => value as JsonObject);
+
+/** Rules of the store and of the engine, kept alike. */
+export function createRuleBook(store: Store, loader: RuleLoader) {
+  function load(ruleName: string, payload: JsonObject): void {
+    if (!ruleNamePattern.test(ruleName)) {
+      throw invalidRequest(`ruleName '${ruleName}' must be 1 to 128 of a-z, A-Z, 0-9 and '_'`);
+    }
+    try {
+      loader.load(ruleName, payload);
+    } catch (error) {
+      throw new AwsError(400, 'SqlParseException', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async function put(ruleName: string, payload: JsonObject): Promise<void> {
+    const before = store.topicRules.get(ruleName);
+    load(ruleName, payload);
+    try {
+      await store.topicRules.put(ruleName, {
+        ruleName,
+        payload,
+        createdAt: before?.createdAt ?? nowSeconds(),
+      });
+    } catch (error) {
+      if (before) loader.load(ruleName, before.payload);
+      else loader.remove(ruleName);
+      throw error;
+    }
+  }
+
+  return {
+    put,
+    /** At the start: what the API stored. @returns the rules that the engine no longer takes, with why */
+    loadStored(): { ruleName: string; why: string }[] {
+      const refused: { ruleName: string; why: string }[] = [];
+      for (const { ruleName, payload } of store.topicRules.values()) {
+        try {
+          load(ruleName, payload);
+        } catch (error) {
+          refused.push({ ruleName, why: String(error) });
+        }
+      }
+      return refused;
+    },
+    async remove(ruleName: string): Promise<void> {
+      await store.topicRules.remove(ruleName);
+      loader.remove(ruleName);
+    },
+  };
+}
+
+export type RuleBook = ReturnType<typeof createRuleBook>;
+
+export function ruleOperations(store: Store, book: RuleBook): [string, Handler][] {
+  const ruleName = z.string();
+  const known = (name: string) => {
+    const record = store.topicRules.get(name);
+    if (!record) throw notFound(`Rule ${name} not found`);
+    return record;
+  };
+  const sqlOf = (payload: JsonObject) => (typeof payload.sql === 'string' ? payload.sql : '');
+  return [
+    operation('CreateTopicRule', { ruleName, topicRulePayload: payloadSchema }, async (input) => {
+      if (store.topicRules.has(input.ruleName)) {
+        const name = input.ruleName;
+        throw alreadyExists(`Rule ${name} already exists`, name, arn('rule', name));
+      }
+      await book.put(input.ruleName, input.topicRulePayload);
+      return {};
+    }),
+    operation('ReplaceTopicRule', { ruleName, topicRulePayload: payloadSchema }, async (input) => {
+      known(input.ruleName);
+      await book.put(input.ruleName, input.topicRulePayload);
+      return {};
+    }),
+    operation('GetTopicRule', { ruleName }, (input) => {
+      const record = known(input.ruleName);
+      const ruleArn = arn('rule', record.ruleName);
+      return {
+        ruleArn,
+        rule: { ruleDisabled: false, ...record.payload, ruleName: record.ruleName, createdAt: record.createdAt },
+      };
+    }),
+    operation(
+      'ListTopicRules',
+      {
+        topic: z.string().optional(),
+        maxResults: queryNumber.optional(),
+        nextToken: z.string().optional(),
+        ruleDisabled: queryBoolean.optional(),
+      },
+      (input) => {
+        if (input.topic !== undefined) throw notImplemented('topic of ListTopicRules');
+        const fitting = [...store.topicRules.values()].filter(
+          ({ payload }) =>
+            input.ruleDisabled === undefined || (payload.ruleDisabled === true) === input.ruleDisabled,
+        );
+        const { items, next } = page(fitting, input.nextToken, input.maxResults);
+        return {
+          rules: items.map(({ ruleName: name, payload, createdAt }) => ({
+            ruleArn: arn('rule', name),
+            ruleName: name,
+            topicPattern: /FROM\s+'([^']*)'/i.exec(sqlOf(payload))?.[1],
+            createdAt,
+            ruleDisabled: payload.ruleDisabled === true,
+          })),
+          nextToken: next,
+        };
+      },
+    ),
+    operation('DeleteTopicRule', { ruleName }, async (input) => {
+      await book.remove(input.ruleName);
+      return {};
+    }),
+  ];
+}
+
+export function endpointOperations(httpsAddress: () => string): [string, Handler][] {
+  return [
+    operation('DescribeEndpoint', { endpointType: z.string().default('iot:Data') }, ({ endpointType }) => {
+      if (endpointType === 'iot:Data' || endpointType === 'iot:Data-ATS') return { endpointAddress: httpsAddress() };
+      throw notImplemented(`endpoint ${endpointType}`);
+    }),
+  ];
+}
+

@@ -1,0 +1,196 @@
+/** The control API's operations on certificates, policies and what they are attached to. */
+
+import * as z from 'zod';
+import { arn, nameInArn } from '../registry/arns.ts';
+import { invalidRequest, notImplemented } from '../registry/aws-error.ts';
+import { parseStatus } from '../registry/certificates.ts';
+import type { CertificateRecord, PolicyRecord } from '../registry/records.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+
+const marking = {
+  marker: z.string().optional(),
+  pageSize: queryNumber.optional(),
+  isAscendingOrder: queryBoolean.optional(),
+};
+
+/** AWS's members for a new certificate. */
+function certificateNames({ certificateId, pem }: CertificateRecord) {
+  return { certificateArn: arn('cert', certificateId), certificateId, certificatePem: pem };
+}
+
+function certificateSummary(record: CertificateRecord) {
+  return {
+    certificateArn: arn('cert', record.certificateId),
+    certificateId: record.certificateId,
+    status: record.status,
+    certificateMode: record.issuedHere ? 'DEFAULT' : 'SNI_ONLY',
+    creationDate: record.createdAt,
+  };
+}
+
+function policySummary({ policyName }: PolicyRecord) {
+  return { policyName, policyArn: arn('policy', policyName) };
+}
+
+function certificateOfPrincipal(principal: string): string {
+  const certificateId = nameInArn('cert', principal);
+  if (certificateId === undefined) {
+    throw invalidRequest(`The principal must be the ARN of a certificate: ${principal}`);
+  }
+  return certificateId;
+}
+
+export function securityOperations({ things, certificates, policies }: Registry): [string, Handler][] {
+  const certificateId = z.string();
+  const policyName = z.string();
+  const target = z.string();
+  const thingName = z.string();
+  const principal = z.string();
+  return [
+    operation('CreateKeysAndCertificate', { setAsActive: queryBoolean.default(false) }, async (input) => {
+      const made = await certificates.createWithKeys(input.setAsActive);
+      return {
+        ...certificateNames(made.record),
+        keyPair: { PublicKey: made.publicKeyPem, PrivateKey: made.privateKeyPem },
+      };
+    }),
+    operation(
+      'CreateCertificateFromCsr',
+      { certificateSigningRequest: z.string().min(1), setAsActive: queryBoolean.default(false) },
+      async (input) =>
+        certificateNames(await certificates.createFromCsr(input.certificateSigningRequest, input.setAsActive)),
+    ),
+    operation(
+      'RegisterCertificateWithoutCA',
+      { certificatePem: z.string().min(1), status: z.string().default('INACTIVE') },
+      async (input) => {
+        const { certificateArn, certificateId: id } = certificateNames(
+          await certificates.register(input.certificatePem, parseStatus(input.status)),
+        );
+        return { certificateArn, certificateId: id };
+      },
+    ),
+    operation(
+      'RegisterCertificate',
+      {
+        certificatePem: z.string().min(1),
+        caCertificatePem: z.string().optional(),
+        setAsActive: queryBoolean.optional(),
+        status: z.string().optional(),
+      },
+      async (input) => {
+        const status = input.status ?? (input.setAsActive ? 'ACTIVE' : 'INACTIVE');
+        const { certificateArn, certificateId: id } = certificateNames(
+          await certificates.register(input.certificatePem, parseStatus(status)),
+        );
+        return { certificateArn, certificateId: id };
+      },
+    ),
+    operation('DescribeCertificate', { certificateId }, (input) => {
+      const record = certificates.get(input.certificateId);
+      return {
+        certificateDescription: {
+          ...certificateSummary(record),
+          certificatePem: record.pem,
+          ownedBy: '000000000000',
+          lastModifiedDate: record.modifiedAt,
+          customerVersion: 1,
+          validity: { notBefore: record.notBefore, notAfter: record.notAfter },
+        },
+      };
+    }),
+    operation('ListCertificates', marking, (input) => {
+      const ordered = [...certificates.list()].sort((a, b) => b.createdAt - a.createdAt);
+      if (input.isAscendingOrder) ordered.reverse();
+      const { items, next } = page(ordered, input.marker, input.pageSize);
+      return { certificates: items.map(certificateSummary), nextMarker: next };
+    }),
+    operation('UpdateCertificate', { certificateId, newStatus: z.string() }, async (input) => {
+      await certificates.update(input.certificateId, parseStatus(input.newStatus));
+      return {};
+    }),
+    operation(
+      'DeleteCertificate',
+      { certificateId, forceDelete: queryBoolean.default(false) },
+      async (input) => {
+        await certificates.delete(input.certificateId, input.forceDelete);
+        return {};
+      },
+    ),
+    operation('CreatePolicy', { policyName, policyDocument: z.string() }, async (input) => {
+      const policy = await policies.create(input.policyName, input.policyDocument);
+      return { ...policySummary(policy), policyDocument: policy.document, policyVersionId: '1' };
+    }),
+    operation('GetPolicy', { policyName }, (input) => {
+      const policy = policies.get(input.policyName);
+      return {
+        ...policySummary(policy),
+        policyDocument: policy.document,
+        defaultVersionId: '1',
+        creationDate: policy.createdAt,
+        lastModifiedDate: policy.createdAt,
+      };
+    }),
+    operation('ListPolicies', marking, (input) => {
+      const { items, next } = page(policies.list(), input.marker, input.pageSize);
+      return { policies: items.map(policySummary), nextMarker: next };
+    }),
+    operation('DeletePolicy', { policyName }, async (input) => {
+      await policies.delete(input.policyName);
+      return {};
+    }),
+    operation('AttachPolicy', { policyName, target }, async (input) => {
+      await policies.attach(input.policyName, input.target);
+      return {};
+    }),
+    operation('DetachPolicy', { policyName, target }, async (input) => {
+      await policies.detach(input.policyName, input.target);
+      return {};
+    }),
+    operation(
+      'ListAttachedPolicies',
+      { target, ...marking, recursive: queryBoolean.optional() },
+      (input) => {
+        const { items, next } = page(policies.attachedTo(input.target), input.marker, input.pageSize);
+        return { policies: items.map((name) => policySummary(policies.get(name))), nextMarker: next };
+      },
+    ),
+    operation('ListTargetsForPolicy', { policyName, ...marking }, (input) => {
+      const { items, next } = page(policies.targetsOf(input.policyName), input.marker, input.pageSize);
+      return { targets: items, nextMarker: next };
+    }),
+    operation(
+      'AttachThingPrincipal',
+      { thingName, principal, thingPrincipalType: z.string().optional() },
+      async (input) => {
+        if (input.thingPrincipalType === 'EXCLUSIVE_THING') {
+          throw notImplemented('thingPrincipalType EXCLUSIVE_THING of AttachThingPrincipal');
+        }
+        await things.attach(input.thingName, certificateOfPrincipal(input.principal));
+        return {};
+      },
+    ),
+    operation('DetachThingPrincipal', { thingName, principal }, async (input) => {
+      await things.detach(input.thingName, certificateOfPrincipal(input.principal));
+      return {};
+    }),
+    operation(
+      'ListThingPrincipals',
+      { thingName, nextToken: z.string().optional(), maxResults: queryNumber.optional() },
+      (input) => {
+        const { items, next } = page(things.certificatesOf(input.thingName), input.nextToken, input.maxResults);
+        return { principals: items.map((id) => arn('cert', id)), nextToken: next };
+      },
+    ),
+    operation(
+      'ListPrincipalThings',
+      { principal, nextToken: z.string().optional(), maxResults: queryNumber.optional() },
+      (input) => {
+        const names = things.thingsOf(certificateOfPrincipal(input.principal));
+        const { items, next } = page(names, input.nextToken, input.maxResults);
+        return { things: items, nextToken: next };
+      },
+    ),
+  ];
+}

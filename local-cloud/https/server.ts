@@ -1,0 +1,183 @@
+/** One HTTPS port for iot, iot-data and DynamoDB: signature first, then the operation. */
+
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Logger } from 'pino';
+import type { JsonObject, JsonValue } from '../engines/json-tree.ts';
+import { isObject } from '../engines/json-tree.ts';
+import { AwsError, invalidRequest, notImplemented } from '../registry/aws-error.ts';
+import type { KeyAndCertificate } from '../tls/issuer.ts';
+import type { DataHandler } from './data-api.ts';
+import type { Handler } from './operation.ts';
+import { findRoute } from './router.ts';
+import type { VerifyRequest } from './sigv4.ts';
+
+/** DynamoDB takes 16 MB a request; nothing of IoT needs more than 1 MB. */
+const dynamoBytesMax = 16 * 1024 * 1024;
+const iotBytesMax = 1024 * 1024;
+const requestMsMax = 30_000;
+
+export type DynamoHandler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => Promise<void>;
+
+export interface HttpsOptions {
+  server: KeyAndCertificate;
+  host: string;
+  port: number;
+  verify: VerifyRequest;
+  control: ReadonlyMap<string, Handler>;
+  data: ReadonlyMap<string, DataHandler>;
+  dynamo: DynamoHandler;
+  log: Logger;
+}
+
+export interface HttpsServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+class TooLarge extends Error {}
+
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    const data = chunk as Buffer;
+    bytes += data.length;
+    if (bytes > bytesMax) throw new TooLarge(`The request has more than ${bytesMax} bytes`);
+    chunks.push(data);
+  }
+  return Buffer.concat(chunks);
+}
+
+function send(response: ServerResponse, status: number, headers: Record<string, string>, body: Buffer): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { ...headers, 'content-length': String(body.length), 'x-amzn-requestid': randomUUID() });
+  response.end(body);
+}
+
+function sendError(response: ServerResponse, error: AwsError, forDynamo: boolean): void {
+  if (forDynamo) {
+    // DynamoDB answers faults of the client with 400, and names them in the body.
+    const body = { __type: `com.amazon.coral.service#${error.type}`, message: error.message };
+    const status = error.status < 500 ? 400 : error.status;
+    send(response, status, { 'content-type': 'application/x-amz-json-1.0' }, Buffer.from(JSON.stringify(body)));
+    return;
+  }
+  const body = { message: error.message, traceId: randomUUID(), ...error.members };
+  send(
+    response,
+    error.status,
+    { 'content-type': 'application/json', 'x-amzn-errortype': error.type },
+    Buffer.from(JSON.stringify(body)),
+  );
+}
+
+function inputOf(
+  request: IncomingMessage,
+  labels: Record<string, string>,
+  query: URLSearchParams,
+  body: Buffer,
+): JsonObject {
+  let document: JsonValue = {};
+  if (body.length > 0) {
+    try {
+      document = JSON.parse(body.toString('utf8')) as JsonValue;
+    } catch (error) {
+      throw new AwsError(400, 'SerializationException', `The body is not JSON: ${String(error)}`);
+    }
+  }
+  if (!isObject(document)) throw new AwsError(400, 'SerializationException', 'The body must be a JSON object');
+  const principal = request.headers['x-amzn-principal'] ?? request.headers['x-amzn-iot-principal'];
+  return {
+    ...document,
+    ...Object.fromEntries(query),
+    ...labels,
+    ...(typeof principal === 'string' ? { principal } : {}),
+  };
+}
+
+export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
+  const { control, data, dynamo, verify, log } = options;
+
+  async function iot(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
+    const url = new URL(request.url ?? '/', 'https://localhost');
+    const method = request.method ?? 'GET';
+    const route = findRoute(method, url.pathname);
+    if (!route) throw notImplemented(`${method} ${url.pathname}`);
+    const { operation, labels } = route;
+    const handler = route.service === 'iotData' ? data.get(operation) : undefined;
+    if (handler) {
+      const answer = await handler({ labels, query: url.searchParams, body });
+      const bytes = Buffer.isBuffer(answer) ? answer : Buffer.from(JSON.stringify(answer));
+      return send(response, 200, { 'content-type': 'application/json' }, bytes);
+    }
+    const controlHandler = route.service === 'iot' ? control.get(operation) : undefined;
+    if (!controlHandler) throw notImplemented(operation);
+    const answer = await controlHandler(inputOf(request, labels, url.searchParams, body));
+    send(response, 200, { 'content-type': 'application/json' }, Buffer.from(JSON.stringify(answer)));
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const target = request.headers['x-amz-target'];
+    const forDynamo = typeof target === 'string' && target.startsWith('DynamoDB_');
+    try {
+      const body = await readBody(request, forDynamo ? dynamoBytesMax : iotBytesMax);
+      await verify(request, body);
+      await (forDynamo ? dynamo(request, response, body) : iot(request, response, body));
+    } catch (error) {
+      if (error instanceof AwsError) {
+        log.debug({ method: request.method, url: request.url, type: error.type, why: error.message }, 'refused');
+        if (error.status === 403) log.warn({ act: request.url, why: error.message }, 'refused');
+        return sendError(response, error, forDynamo);
+      }
+      if (error instanceof TooLarge) {
+        sendError(response, new AwsError(413, 'RequestEntityTooLargeException', error.message), forDynamo);
+        request.destroy();
+        return;
+      }
+      if (error instanceof URIError || (error instanceof TypeError && 'code' in error)) {
+        return sendError(response, invalidRequest(`The URL is not valid: ${request.url}`), forDynamo);
+      }
+      log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
+      sendError(response, new AwsError(500, 'InternalFailureException', 'The local cloud failed: see its log.'), forDynamo);
+    }
+  }
+
+  const server = createServer(
+    {
+      key: options.server.privateKeyPem,
+      cert: options.server.certificatePem,
+      minVersion: 'TLSv1.2',
+      requestTimeout: requestMsMax,
+      // A client that keeps its connection must not meet one that we just closed.
+      keepAliveTimeout: 0,
+      noDelay: true,
+    },
+    (request, response) => {
+      void answer(request, response);
+    },
+  );
+  server.on('tlsClientError', (error) => log.debug({ why: error.message }, 'a TLS connection failed'));
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,139 @@
+/** Checks AWS Signature Version 4: signs the request again with the key that we know, and compares. */
+
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { AwsError } from '../registry/aws-error.ts';
+
+type Bytes = string | ArrayBuffer | ArrayBufferView;
+const bytes = (data: Bytes): Uint8Array =>
+  typeof data === 'string'
+    ? Buffer.from(data)
+    : ArrayBuffer.isView(data)
+      ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+      : new Uint8Array(data);
+
+/** SHA-256 or its HMAC, as the signer wants it. */
+class Sha256 {
+  #hash;
+  #key: Uint8Array | undefined;
+  constructor(secret?: Bytes) {
+    this.#key = secret === undefined ? undefined : bytes(secret);
+    this.#hash = this.#start();
+  }
+  #start() {
+    return this.#key === undefined ? createHash('sha256') : createHmac('sha256', this.#key);
+  }
+  update(chunk: Bytes): void {
+    this.#hash.update(bytes(chunk));
+  }
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+  reset(): void {
+    this.#hash = this.#start();
+  }
+}
+
+/** AWS refuses requests that were signed longer ago, or further ahead. */
+const clockSkewMsMax = 5 * 60 * 1000;
+const authorizationPattern =
+  /^AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)\/(\d{8})\/([^/,\s]+)\/([^/,\s]+)\/aws4_request,\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/;
+
+const refused = (type: string, message: string) => new AwsError(403, type, message);
+
+function dateOf(text: string): Date | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
+  if (!parts) return undefined;
+  const [, year, month, day, hour, minute, second] = parts;
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
+
+/** `+` stands for itself in a signed query. */
+function queryOf(search: string): Record<string, string | string[]> {
+  const query: Record<string, string | string[]> = Object.create(null);
+  for (const pair of search.split('&')) {
+    if (pair === '') continue;
+    const [name = '', ...value] = pair.split('=');
+    const key = decodeURIComponent(name);
+    const text = decodeURIComponent(value.join('='));
+    const before = query[key];
+    query[key] = before === undefined ? text : [...(Array.isArray(before) ? before : [before]), text];
+  }
+  return query;
+}
+
+export type VerifyRequest = (request: IncomingMessage, body: Buffer) => Promise<void>;
+
+/** @returns a check that throws an AwsError (403) for a request that this key did not sign */
+export function createVerifier(
+  credentials: { accessKeyId: string; secretAccessKey: string },
+  nowMs: () => number,
+): VerifyRequest {
+  const signer = new SignatureV4({
+    credentials,
+    region: 'local',
+    service: 'iot',
+    sha256: Sha256,
+    // Only what the client signed counts; its body's hash is checked on its own.
+    applyChecksum: false,
+  });
+
+  return async (request, body) => {
+    const { authorization } = request.headers;
+    if (!authorization) throw refused('MissingAuthenticationTokenException', 'Missing Authentication Token');
+    const parsed = authorizationPattern.exec(authorization);
+    if (!parsed) {
+      throw refused('IncompleteSignatureException', 'The Authorization header is not a Signature Version 4 one.');
+    }
+    const [, accessKeyId, day, signingRegion = '', signingService = '', signedNames = '', signature = ''] = parsed;
+    if (accessKeyId !== credentials.accessKeyId) {
+      throw refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
+    }
+    const dateHeader = request.headers['x-amz-date'];
+    const signingDate = typeof dateHeader === 'string' ? dateOf(dateHeader) : undefined;
+    if (!signingDate || dateHeader?.slice(0, 8) !== day) {
+      throw refused('IncompleteSignatureException', 'The request has no valid x-amz-date header.');
+    }
+    if (Math.abs(nowMs() - signingDate.getTime()) > clockSkewMsMax) {
+      throw refused(
+        'InvalidSignatureException',
+        `Signature expired: ${String(dateHeader)} is more than 5 minutes from the server's time.`,
+      );
+    }
+    const contentHash = request.headers['x-amz-content-sha256'];
+    if (contentHash !== undefined && contentHash !== createHash('sha256').update(body).digest('hex')) {
+      throw refused('InvalidSignatureException', 'The body does not match x-amz-content-sha256.');
+    }
+    const names = signedNames.split(';');
+    if (!names.includes('host')) throw refused('IncompleteSignatureException', "The 'host' header is not signed.");
+    const headers: Record<string, string> = {};
+    for (const name of names) {
+      const value = request.headers[name];
+      if (value === undefined) throw refused('InvalidSignatureException', `The signed header ${name} is missing.`);
+      headers[name] = Array.isArray(value) ? value.join(',') : value;
+    }
+    const [path = '/', ...search] = (request.url ?? '/').split('?');
+    const signed = await signer.sign(
+      {
+        method: request.method ?? 'GET',
+        protocol: 'https:',
+        hostname: request.headers.host ?? '',
+        path,
+        query: queryOf(search.join('?')),
+        headers,
+        body,
+      },
+      { signingDate, signingRegion, signingService, signableHeaders: new Set(names) },
+    );
+    const expected = authorizationPattern.exec(signed.headers.authorization ?? '')?.[6] ?? '';
+    const equal =
+      expected.length === signature.length && timingSafeEqual(Buffer.from(expected), Buffer.from(signature));
+    if (!equal) {
+      throw refused(
+        'InvalidSignatureException',
+        'The request signature we calculated does not match the signature you provided. Check your Secret Access Key.',
+      );
+    }
+  };
+}

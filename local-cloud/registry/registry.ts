@@ -1,0 +1,65 @@
+/** Things, groups, certificates and policies together, and who a connection is under them. */
+
+import { type Connection, connectionVariables, type PolicyVariables } from '../engines/policy.ts';
+import type { PolicyStatement } from '../engines/policy-document.ts';
+import type { Store } from '../store/store.ts';
+import type { Issuer } from '../tls/issuer.ts';
+import { arn } from './arns.ts';
+import { Certificates } from './certificates.ts';
+import { Policies } from './policies.ts';
+import { ThingGroups } from './thing-groups.ts';
+import { Things } from './things.ts';
+
+/** What a connection may do: the statements that hold for it, and its variables' values. */
+export interface Authority {
+  statements: PolicyStatement[];
+  variables: PolicyVariables;
+}
+
+export interface Registry {
+  things: Things;
+  groups: ThingGroups;
+  certificates: Certificates;
+  policies: Policies;
+  /** Called after every change that is on disk. */
+  onChange(listener: () => void): void;
+  authorityOf(certificateId: string, clientId: string): Authority;
+}
+
+export function createRegistry(store: Store, issuer: Issuer): Registry {
+  const listeners: (() => void)[] = [];
+  const changed = () => {
+    for (const listener of listeners) listener();
+  };
+  const things = new Things(store, changed);
+  const groups = new ThingGroups(store, changed);
+  const certificates = new Certificates(store, issuer, changed);
+  const policies = new Policies(store, changed);
+  return {
+    things,
+    groups,
+    certificates,
+    policies,
+    onChange: (listener) => {
+      listeners.push(listener);
+    },
+    authorityOf(certificateId, clientId) {
+      const record = things.isAttached(clientId, certificateId) ? things.find(clientId) : undefined;
+      const connection: Connection = {
+        clientId,
+        ...(record
+          ? {
+              thing: {
+                name: record.thingName,
+                ...(record.thingTypeName === undefined ? {} : { typeName: record.thingTypeName }),
+                attributes: record.attributes,
+              },
+            }
+          : {}),
+      };
+      const above = record ? groups.groupsOf(record.thingName).flatMap((name) => groups.lineage(name)) : [];
+      const targets = [arn('cert', certificateId), ...new Set(above.map((name) => arn('thinggroup', name)))];
+      return { statements: policies.statementsOf(targets), variables: connectionVariables(connection) };
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** The cloud's own secrets in its data folder, made at the first start: CA, server certificate, access key. */
+
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as z from 'zod';
+import { createIssuer, type Issuer, type KeyAndCertificate, makeAuthority } from './issuer.ts';
+
+export interface CloudCredentials {
+  caPath: string;
+  server: KeyAndCertificate;
+  issuer: Issuer;
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+/** A server certificate that ends sooner than this is made anew. */
+const renewBeforeMs = 60 * 24 * 3600 * 1000;
+const accessKeySchema = z.strictObject({ accessKeyId: z.string().min(16), secretAccessKey: z.string().min(16) });
+
+/** Whole on disk or not there: written beside, synced, renamed, the folder synced. */
+function writeWhole(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const file = openSync(temporary, 'w', mode);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Key first, so that a certificate on disk always has its key. */
+function writePair(folder: string, name: string, pair: KeyAndCertificate): void {
+  writeWhole(join(folder, `${name}-key.pem`), pair.privateKeyPem, 0o600);
+  writeWhole(join(folder, `${name}.pem`), pair.certificatePem, 0o644);
+}
+
+function readPair(folder: string, name: string): KeyAndCertificate | undefined {
+  const certificatePath = join(folder, `${name}.pem`);
+  if (!existsSync(certificatePath)) return undefined;
+  return {
+    certificatePem: readFileSync(certificatePath, 'utf8'),
+    privateKeyPem: readFileSync(join(folder, `${name}-key.pem`), 'utf8'),
+  };
+}
+
+function coversHosts(certificatePem: string, hosts: readonly string[], authorityPem: string): boolean {
+  const certificate = new X509Certificate(certificatePem);
+  return (
+    certificate.checkIssued(new X509Certificate(authorityPem)) &&
+    Date.parse(certificate.validTo) - Date.now() > renewBeforeMs &&
+    hosts.every((host) => certificate.checkHost(host) !== undefined || certificate.checkIP(host) !== undefined)
+  );
+}
+
+/** @param hosts what clients may call this cloud, beside localhost */
+export async function openCredentials(folder: string, hosts: readonly string[]): Promise<CloudCredentials> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  let authority = readPair(folder, 'ca');
+  if (!authority) {
+    authority = await makeAuthority('Beam local cloud CA');
+    writePair(folder, 'ca', authority);
+  }
+  const issuer = createIssuer(authority);
+
+  const names = [...new Set(['localhost', '127.0.0.1', '::1', ...hosts])];
+  let server = readPair(folder, 'server');
+  if (!server || !coversHosts(server.certificatePem, names, authority.certificatePem)) {
+    server = await issuer.forServer(names);
+    writePair(folder, 'server', server);
+  }
+
+  const accessKeyPath = join(folder, 'access-key.json');
+  if (!existsSync(accessKeyPath)) {
+    const fresh = {
+      accessKeyId: `AKIALOCAL${randomBytes(6).toString('hex').toUpperCase()}`,
+      secretAccessKey: randomBytes(30).toString('base64url'),
+    };
+    writeWhole(accessKeyPath, `${JSON.stringify(fresh)}\n`, 0o600);
+  }
+  const accessKey = accessKeySchema.safeParse(JSON.parse(readFileSync(accessKeyPath, 'utf8')));
+  if (!accessKey.success) {
+    throw new Error(`${accessKeyPath} is not the local cloud's access key. Delete it, and a new one is made.`);
+  }
+  return { caPath: join(folder, 'ca.pem'), server, issuer, ...accessKey.data };
+}
