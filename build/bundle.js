@@ -108,7 +108,8 @@ export async function bundle(outDir) {
       "const __filename = (await import('node:url')).fileURLToPath(import.meta.url); const __dirname = (await import('node:path')).dirname(__filename);",
   };
   await Promise.all([
-    build({ ...common, entryPoints: processEntries, format: 'esm', external, banner }),
+    // Split, so that a command loads only what it uses: in one file every external import would be loaded at once.
+    build({ ...common, entryPoints: processEntries, format: 'esm', external, banner, splitting: true }),
     // A Lambda's bundle stands alone: nothing external but Node itself.
     build({
       ...common,
