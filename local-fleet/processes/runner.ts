@@ -28,6 +28,8 @@ export interface ProcessSpec {
   env?: Record<string, string>;
   /** Receives stdout and stderr. */
   logFile: string;
+  /** Receives stdout instead, from the beginning at each start. */
+  stdoutFile?: string;
 }
 
 export type RunnerEvent =
@@ -162,14 +164,15 @@ export class Runner {
     mkdirSync(dirname(spec.logFile), { recursive: true });
     putLargeLogAside(spec.logFile);
     const log = openSync(spec.logFile, 'a', 0o600);
+    const out = spec.stdoutFile === undefined ? log : openSync(spec.stdoutFile, 'w', 0o600);
     entry.startedAtMs = performance.now();
     const child = spawn(file, args, {
       cwd: spec.cwd,
       env: { ...process.env, ...spec.env },
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', out, log],
       detached: true,
     });
-    closeSync(log);
+    for (const file of new Set([out, log])) closeSync(file);
     entry.child = child;
     // A child that ended before it could be looked up has no identity; its exit is told below all the same.
     entry.identity = child.pid === undefined ? undefined : identityOf(child.pid);

@@ -1,0 +1,20 @@
+/** The bundles that the fleet's processes run from, and how each is started. */
+
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of the bundle that runs now; its siblings are the other processes. */
+export function ownBundles(): string {
+  return process.env.BEAM_BUNDLES || dirname(fileURLToPath(import.meta.url));
+}
+
+export function bundleCommands(bundles: string) {
+  const node = (name: string) => [process.execPath, join(bundles, name)];
+  return {
+    beam: node('beam.js'),
+    cloud: node('local-cloud.js'),
+    pilot: node('pilot.js'),
+    signer: node('signer.js'),
+    standInScript: join(bundles, 'stand-in-chain.js'),
+  };
+}
