@@ -48,7 +48,8 @@ export interface PublishOptions {
 }
 
 export interface Broker {
-  port: number;
+  /** Starts to take connections. @returns the port */
+  listen(): Promise<number>;
   onMessage(listener: MessageListener): void;
   /** Resolves when what the message changes (shadow, retained) is on disk. */
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>;
@@ -69,7 +70,8 @@ function packetsOf(client: Client): PacketSource {
   throw new Error('aedes has changed: a client has no _parser. Use the version that package.json names.');
 }
 
-export async function startBroker(options: BrokerOptions): Promise<Broker> {
+/** Makes the broker; it takes connections after `listen`. */
+export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { store, registry, log } = options;
   const keepAliveSeconds = options.keepAliveSeconds ?? { min: 30, max: 1200 };
   const peers = new WeakMap<Client, Peer>();
@@ -220,18 +222,18 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     socket.once('close', () => sockets.delete(socket));
   });
 
-  await new Promise<void>((resolve, reject) => {
-    tls.once('error', reject);
-    tls.listen(options.port, options.host, () => {
-      tls.removeListener('error', reject);
-      resolve();
-    });
-  });
   const timer = setInterval(() => sessions.forgetOld(Date.now()), forgetEveryMs);
   timer.unref();
 
   return {
-    port: (tls.address() as AddressInfo).port,
+    listen: () =>
+      new Promise((resolve, reject) => {
+        tls.once('error', reject);
+        tls.listen(options.port, options.host, () => {
+          tls.removeListener('error', reject);
+          resolve((tls.address() as AddressInfo).port);
+        });
+      }),
     onMessage: ingress.onMessage,
     async publish(topic, payload, { qos = 0, retain = false, meta = {} } = {}) {
       await ingress.accept({ topic, payload, qos, retain, meta });
@@ -244,7 +246,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     connectedClients: () => [...live.keys()],
     async close() {
       clearInterval(timer);
-      const closed = new Promise<void>((resolve) => tls.close(() => resolve()));
+      const closed = tls.listening ? new Promise<void>((resolve) => tls.close(() => resolve())) : undefined;
       await new Promise<void>((resolve) => aedes.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       await closed;

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Aedes, AuthenticateError, Client, PublishPacket, Subscription } from 'aedes';
 import type { Logger } from 'pino';
-import type { PolicyAction } from '../engines/policy.ts';
+import type { Decision, PolicyAction } from '../engines/policy.ts';
 import { isValidFilter, sizeFault } from '../engines/topic-filter.ts';
 import { parseShadowTopic } from '../engines/shadow-request.ts';
 import { type Ingress, isForRulesOnly } from './ingress.ts';
@@ -47,7 +47,13 @@ export function createHooks({ peerOf, isActive, admitted, ingress, log, keepAliv
 
   /** @returns why a policy does not let the peer do it, or undefined */
   const policyFault = (peer: Peer, action: PolicyAction, name: string): string | undefined => {
-    const decision = peer.decide(action, name);
+    let decision: Decision;
+    try {
+      decision = peer.decide(action, name);
+    } catch (error) {
+      log.error({ err: error, clientId: peer.clientId }, 'the policies of a connection could not be read');
+      return 'its policies could not be read';
+    }
     if (decision === 'allowed') return undefined;
     return decision === 'denied' ? `a policy denies ${action}` : `no policy allows ${action}`;
   };
@@ -80,8 +86,8 @@ export function createHooks({ peerOf, isActive, admitted, ingress, log, keepAliv
       const fault =
         Buffer.byteLength(clientId) > clientIdBytesMax
           ? `is longer than ${clientIdBytesMax} bytes`
-          : clientId in {}
-            ? 'is reserved'
+          : clientId in {} || hasControlCharacter(clientId)
+            ? 'is not valid'
             : undefined;
       if (fault) return callback(refuse(peerOf(client), 'connect', clientId, `the client id ${fault}`), false);
       if (packet.will) wills.add(packet.will);
@@ -181,6 +187,10 @@ export function createHooks({ peerOf, isActive, admitted, ingress, log, keepAliv
       return null;
     },
   };
+}
+
+function hasControlCharacter(text: string): boolean {
+  return [...text].some((character) => character < ' ');
 }
 
 function subscribeFault(peer: Peer, filter: string, qos: number): string | undefined {

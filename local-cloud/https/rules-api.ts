@@ -31,7 +31,7 @@ export function createRuleBook(store: Store, loader: RuleLoader) {
     }
   }
 
-  async function put(ruleName: string, payload: JsonObject): Promise<void> {
+  async function put(ruleName: string, payload: JsonObject, bundled = false): Promise<void> {
     const before = store.topicRules.get(ruleName);
     load(ruleName, payload);
     try {
@@ -39,6 +39,7 @@ export function createRuleBook(store: Store, loader: RuleLoader) {
         ruleName,
         payload,
         createdAt: before?.createdAt ?? nowSeconds(),
+        ...(bundled ? { bundled: true as const } : {}),
       });
     } catch (error) {
       if (before) loader.load(ruleName, before.payload);
@@ -49,10 +50,22 @@ export function createRuleBook(store: Store, loader: RuleLoader) {
 
   return {
     put,
+    /**
+     * At the start: rules that come with the program. Those that it no longer brings go.
+     * @throws AwsError when the engine does not take one of them
+     */
+    async putBundled(rules: readonly { ruleName: string; topicRulePayload: JsonObject }[]): Promise<void> {
+      const brought = new Set(rules.map(({ ruleName }) => ruleName));
+      for (const { ruleName, bundled } of [...store.topicRules.values()]) {
+        if (bundled && !brought.has(ruleName)) await store.topicRules.remove(ruleName);
+      }
+      for (const { ruleName, topicRulePayload } of rules) await put(ruleName, topicRulePayload, true);
+    },
     /** At the start: what the API stored. @returns the rules that the engine no longer takes, with why */
     loadStored(): { ruleName: string; why: string }[] {
       const refused: { ruleName: string; why: string }[] = [];
-      for (const { ruleName, payload } of store.topicRules.values()) {
+      for (const { ruleName, payload, bundled } of store.topicRules.values()) {
+        if (bundled) continue;
         try {
           load(ruleName, payload);
         } catch (error) {

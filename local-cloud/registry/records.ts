@@ -54,4 +54,6 @@ export interface TopicRuleRecord {
   ruleName: string;
   payload: JsonObject;
   createdAt: number;
+  /** It came with the program, and goes when the program no longer brings it. */
+  bundled?: true;
 }

@@ -20,8 +20,8 @@ import type {
 const formatVersion = 1;
 const mapBytesMax = 4 * 1024 ** 3;
 
-/** Keys of two parts are joined by a character that no name may contain. */
-const separator = '\0';
+/** Keys of two parts are joined by a character that neither names nor ARNs contain. */
+const separator = ' ';
 export const pairKey = (first: string, second: string) => `${first}${separator}${second}`;
 export const pairOf = (key: string): [string, string] => {
   const at = key.indexOf(separator);

@@ -1,0 +1,152 @@
+/** The local cloud without Lambda and DynamoDB: store, registry, shadows, broker and the HTTPS API. */
+
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type Broker, createBroker } from './broker/broker.ts';
+import { dataOperations } from './https/data-api.ts';
+import { createRuleBook, endpointOperations, type RuleBook, type RuleLoader, ruleOperations } from './https/rules-api.ts';
+import { securityOperations } from './https/security-api.ts';
+import { type DynamoHandler, startHttps } from './https/server.ts';
+import { createVerifier } from './https/sigv4.ts';
+import { thingOperations } from './https/things-api.ts';
+import { region } from './registry/arns.ts';
+import { createRegistry, type Registry } from './registry/registry.ts';
+import { createShadowService, type ShadowService } from './shadow-service.ts';
+import { openStore } from './store/store.ts';
+import { openCredentials } from './tls/credentials.ts';
+
+const forgetShadowsEveryMs = 3600 * 1000;
+
+export interface CoreOptions {
+  dataDir: string;
+  /** What to listen on; 127.0.0.1 when left out. */
+  host?: string;
+  /** 0 is a free port. */
+  mqttPort: number;
+  httpsPort: number;
+  log: Logger;
+  /** AWS: 30 to 1,200. */
+  keepAliveSeconds?: { min: number; max: number };
+  nowMs?: () => number;
+}
+
+/** What a client must know to use the cloud. */
+export interface Ready {
+  ready: true;
+  /** host:port */
+  mqtt: string;
+  https: string;
+  /** Absolute path of the CA's certificate. */
+  ca: string;
+  region: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
+export interface Core {
+  registry: Registry;
+  shadows: ShadowService;
+  broker: Broker;
+  ruleBook: RuleBook;
+  /** Takes connections: HTTPS first, so that a rule's Lambda finds it. */
+  listen(dynamo: DynamoHandler): Promise<Ready>;
+  close(): Promise<void>;
+}
+
+export class PortTaken extends Error {
+  override name = 'PortTaken';
+}
+
+/** Says which port and what to do, where Node says EADDRINUSE. */
+async function bind<T>(what: string, option: string, host: string, port: number, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw error;
+    const why = { EADDRINUSE: 'is taken by another process', EACCES: 'may not be used by this user', EADDRNOTAVAIL: 'is not on this machine' }[code];
+    throw new PortTaken(`${what}: ${host}:${port} ${why}. Choose another with ${option}.`, { cause: error });
+  }
+}
+
+/** @param createRules makes the rules engine over the broker */
+export async function openCore(options: CoreOptions, createRules: (broker: Broker) => RuleLoader): Promise<Core> {
+  const { dataDir, log, mqttPort, httpsPort } = options;
+  const host = options.host ?? '127.0.0.1';
+  const nowMs = options.nowMs ?? Date.now;
+  const isLoopback = ['127.0.0.1', '::1', 'localhost'].includes(host);
+  const isAny = ['0.0.0.0', '::'].includes(host);
+  const publicHost = isLoopback || isAny ? 'localhost' : host;
+
+  const store = await openStore(dataDir);
+  const credentials = await openCredentials(join(dataDir, 'credentials'), [publicHost]);
+  const registry = createRegistry(store, credentials.issuer);
+  const shadows = createShadowService(
+    store,
+    (topic, payload) => broker.publishAnswer(topic, payload),
+    nowMs,
+    (error, topic) => log.error({ err: error, topic }, 'a shadow could not be stored'),
+  );
+  const broker = await createBroker({
+    store,
+    registry,
+    shadows: () => shadows,
+    server: credentials.server,
+    log,
+    host,
+    port: mqttPort,
+    ...(options.keepAliveSeconds ? { keepAliveSeconds: options.keepAliveSeconds } : {}),
+  });
+  const ruleBook = createRuleBook(store, createRules(broker));
+  const timer = setInterval(() => {
+    shadows.forgetOld().catch((error: unknown) => log.error({ err: error }, 'old shadows could not be dropped'));
+  }, forgetShadowsEveryMs);
+  timer.unref();
+
+  const { accessKeyId, secretAccessKey } = credentials;
+  let https: Awaited<ReturnType<typeof startHttps>> | undefined;
+  let httpsAddress = '';
+
+  return {
+    registry,
+    shadows,
+    broker,
+    ruleBook,
+    async listen(dynamo) {
+      https = await bind('HTTPS', '--https-port', host, httpsPort, () =>
+        startHttps({
+          server: credentials.server,
+          host,
+          port: httpsPort,
+          verify: createVerifier({ accessKeyId, secretAccessKey }, Date.now),
+          control: new Map([
+            ...thingOperations(registry),
+            ...securityOperations(registry),
+            ...ruleOperations(store, ruleBook),
+            ...endpointOperations(() => httpsAddress),
+          ]),
+          data: dataOperations(store, shadows, () => broker, nowMs),
+          dynamo,
+          log,
+        }),
+      );
+      httpsAddress = `${publicHost}:${https.port}`;
+      const mqtt = await bind('MQTT', '--mqtt-port', host, mqttPort, () => broker.listen());
+      return {
+        ready: true,
+        mqtt: `${publicHost}:${mqtt}`,
+        https: `https://${httpsAddress}`,
+        ca: credentials.caPath,
+        region,
+        accessKeyId,
+        secretAccessKey,
+      };
+    },
+    async close() {
+      clearInterval(timer);
+      await broker.close();
+      await https?.close();
+      await store.close();
+    },
+  };
+}
