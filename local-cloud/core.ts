@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Broker, createBroker } from './broker/broker.ts';
 import { dataOperations } from './https/data-api.ts';
-import { createRuleBook, endpointOperations, type RuleBook, type RuleLoader, ruleOperations } from './https/rules-api.ts';
+import {
+  createRuleBook,
+  endpointOperations,
+  type RuleBook,
+  type RuleLoader,
+  ruleOperations,
+} from './https/rules-api.ts';
 import { securityOperations } from './https/security-api.ts';
 import { type DynamoHandler, startHttps } from './https/server.ts';
 import { createVerifier } from './https/sigv4.ts';
@@ -48,8 +54,10 @@ export interface Core {
   shadows: ShadowService;
   broker: Broker;
   ruleBook: RuleBook;
-  /** Takes connections: HTTPS first, so that a rule's Lambda finds it. */
-  listen(dynamo: DynamoHandler): Promise<Ready>;
+  /** Serves HTTPS, which functions need before the first message may come. */
+  listenHttps(dynamo: DynamoHandler): Promise<Omit<Ready, 'ready' | 'mqtt'>>;
+  /** Serves MQTT. @returns host:port */
+  listenMqtt(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -58,19 +66,32 @@ export class PortTaken extends Error {
 }
 
 /** Says which port and what to do, where Node says EADDRINUSE. */
-async function bind<T>(what: string, option: string, host: string, port: number, listen: () => Promise<T>): Promise<T> {
+async function bind<T>(
+  what: string,
+  option: string,
+  host: string,
+  port: number,
+  listen: () => Promise<T>,
+): Promise<T> {
   try {
     return await listen();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw error;
-    const why = { EADDRINUSE: 'is taken by another process', EACCES: 'may not be used by this user', EADDRNOTAVAIL: 'is not on this machine' }[code];
+    const why = {
+      EADDRINUSE: 'is taken by another process',
+      EACCES: 'may not be used by this user',
+      EADDRNOTAVAIL: 'is not on this machine',
+    }[code];
     throw new PortTaken(`${what}: ${host}:${port} ${why}. Choose another with ${option}.`, { cause: error });
   }
 }
 
 /** @param createRules makes the rules engine over the broker */
-export async function openCore(options: CoreOptions, createRules: (broker: Broker) => RuleLoader): Promise<Core> {
+export async function openCore(
+  options: CoreOptions,
+  createRules: (broker: Broker) => RuleLoader,
+): Promise<Core> {
   const { dataDir, log, mqttPort, httpsPort } = options;
   const host = options.host ?? '127.0.0.1';
   const nowMs = options.nowMs ?? Date.now;
@@ -99,7 +120,9 @@ export async function openCore(options: CoreOptions, createRules: (broker: Broke
   });
   const ruleBook = createRuleBook(store, createRules(broker));
   const timer = setInterval(() => {
-    shadows.forgetOld().catch((error: unknown) => log.error({ err: error }, 'old shadows could not be dropped'));
+    shadows
+      .forgetOld()
+      .catch((error: unknown) => log.error({ err: error }, 'old shadows could not be dropped'));
   }, forgetShadowsEveryMs);
   timer.unref();
 
@@ -112,7 +135,7 @@ export async function openCore(options: CoreOptions, createRules: (broker: Broke
     shadows,
     broker,
     ruleBook,
-    async listen(dynamo) {
+    async listenHttps(dynamo) {
       https = await bind('HTTPS', '--https-port', host, httpsPort, () =>
         startHttps({
           server: credentials.server,
@@ -131,16 +154,17 @@ export async function openCore(options: CoreOptions, createRules: (broker: Broke
         }),
       );
       httpsAddress = `${publicHost}:${https.port}`;
-      const mqtt = await bind('MQTT', '--mqtt-port', host, mqttPort, () => broker.listen());
       return {
-        ready: true,
-        mqtt: `${publicHost}:${mqtt}`,
         https: `https://${httpsAddress}`,
         ca: credentials.caPath,
         region,
         accessKeyId,
         secretAccessKey,
       };
+    },
+    async listenMqtt() {
+      const port = await bind('MQTT', '--mqtt-port', host, mqttPort, () => broker.listen());
+      return `${publicHost}:${port}`;
     },
     async close() {
       clearInterval(timer);

@@ -45,7 +45,11 @@ async function mqtt311() {
 }
 
 async function mqtt5Client() {
-  const config = iot.AwsIotMqtt5ClientConfigBuilder.newDirectMqttBuilderWithMtlsFromPath('localhost', certificate, key)
+  const config = iot.AwsIotMqtt5ClientConfigBuilder.newDirectMqttBuilderWithMtlsFromPath(
+    'localhost',
+    certificate,
+    key,
+  )
     .withCertificateAuthorityFromPath(undefined, ca)
     .withPort(port)
     .withConnectProperties({ clientId: thing, keepAliveIntervalSeconds: 60 })
@@ -100,7 +104,10 @@ async function shadowRoundTrip(name, shadows) {
   const delta = once(stream, 'incomingPublish');
   stream.open();
   await subscribed;
-  const updated = await shadows.updateNamedShadow({ ...of, state: { desired: { a: 1 }, reported: { a: 0 } } });
+  const updated = await shadows.updateNamedShadow({
+    ...of,
+    state: { desired: { a: 1 }, reported: { a: 0 } },
+  });
   found(`${name}-update`, { version: updated.version, state: updated.state });
   const [{ message }] = await delta;
   found(`${name}-delta`, message.state);

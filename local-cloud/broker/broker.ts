@@ -1,8 +1,8 @@
 /** The MQTT broker: aedes behind mutual TLS, held to what AWS IoT Core does. */
 
+import { constants } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
-import { constants } from 'node:crypto';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from 'pino';
 import { certificateIdOf } from '../registry/certificates.ts';
@@ -60,13 +60,17 @@ export interface Broker {
 }
 
 interface PacketSource {
-  prependListener(event: 'packet', listener: (packet: { cmd: string; subscriptions?: unknown[] }) => void): void;
+  prependListener(
+    event: 'packet',
+    listener: (packet: { cmd: string; subscriptions?: unknown[] }) => void,
+  ): void;
 }
 
 /** aedes does not tell how many filters a SUBSCRIBE has, nor that a client said goodbye: its parser does. */
 function packetsOf(client: Client): PacketSource {
   const parser: unknown = Reflect.get(client, '_parser');
-  if (typeof parser === 'object' && parser !== null && 'prependListener' in parser) return parser as PacketSource;
+  if (typeof parser === 'object' && parser !== null && 'prependListener' in parser)
+    return parser as PacketSource;
   throw new Error('aedes has changed: a client has no _parser. Use the version that package.json names.');
 }
 
@@ -79,7 +83,9 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const sessions = new Sessions(store, (clientId) =>
     log.warn({ clientId }, 'the queue of a session is full; its newest message is dropped'),
   );
-  const presence = openPresenceBook(store, (error) => log.error({ err: error }, 'presence version not stored'));
+  const presence = openPresenceBook(store, (error) =>
+    log.error({ err: error }, 'presence version not stored'),
+  );
   const ingress = createIngress(store, options.shadows, (error, topic) =>
     log.error({ err: error, topic }, 'a listener failed on a message'),
   );
@@ -157,7 +163,10 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     for (const { client, peer } of [...live.values()]) {
       peer.forgetDecisions();
       if (isActive(peer.certificateId)) continue;
-      log.warn({ clientId: client.id, principalId: peer.certificateId }, 'cut: its certificate is not active');
+      log.warn(
+        { clientId: client.id, principalId: peer.certificateId },
+        'cut: its certificate is not active',
+      );
       cut(client, peer, 'AUTH_ERROR', notAuthorized);
     }
   });

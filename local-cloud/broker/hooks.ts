@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 import type { Aedes, AuthenticateError, Client, PublishPacket, Subscription } from 'aedes';
 import type { Logger } from 'pino';
 import type { Decision, PolicyAction } from '../engines/policy.ts';
-import { isValidFilter, sizeFault } from '../engines/topic-filter.ts';
 import { parseShadowTopic } from '../engines/shadow-request.ts';
+import { isValidFilter, sizeFault } from '../engines/topic-filter.ts';
 import { type Ingress, isForRulesOnly } from './ingress.ts';
 import { type Peer, subscriptionsMax } from './peer.ts';
 
@@ -15,7 +15,12 @@ const unreadBytesMax = 4 * 1024 * 1024;
 const clientIdBytesMax = 128;
 
 /** MQTT 5 reason codes of the DISCONNECT that tells a client what it did. */
-const reasonCode = { notAuthorized: 0x87, topicNameInvalid: 0x90, packetTooLarge: 0x95, qosNotSupported: 0x9b };
+const reasonCode = {
+  notAuthorized: 0x87,
+  topicNameInvalid: 0x90,
+  packetTooLarge: 0x95,
+  qosNotSupported: 0x9b,
+};
 
 export class Refused extends Error {
   override name = 'Refused';
@@ -36,7 +41,14 @@ type Hooks = Pick<
   'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'
 >;
 
-export function createHooks({ peerOf, isActive, admitted, ingress, log, keepAliveSeconds }: HookContext): Hooks {
+export function createHooks({
+  peerOf,
+  isActive,
+  admitted,
+  ingress,
+  log,
+  keepAliveSeconds,
+}: HookContext): Hooks {
   /** aedes hands a will to `authorizePublish` as it came in CONNECT. */
   const wills = new WeakSet<object>();
 
@@ -89,7 +101,8 @@ export function createHooks({ peerOf, isActive, admitted, ingress, log, keepAliv
           : clientId in {} || hasControlCharacter(clientId)
             ? 'is not valid'
             : undefined;
-      if (fault) return callback(refuse(peerOf(client), 'connect', clientId, `the client id ${fault}`), false);
+      if (fault)
+        return callback(refuse(peerOf(client), 'connect', clientId, `the client id ${fault}`), false);
       if (packet.will) wills.add(packet.will);
       const { min, max } = keepAliveSeconds;
       // MQTT 5 clients are told of the maximum by aedes; AWS sets the others' silently.
@@ -141,13 +154,15 @@ export function createHooks({ peerOf, isActive, admitted, ingress, log, keepAliv
       });
       if (!work && !peer.pending) return callback(null);
       const before = peer.pending;
-      const turn = (before ?? Promise.resolve()).then(() => work).then(
-        () => callback(null),
-        (error: unknown) => {
-          log.error({ topic, err: error }, 'a message could not be stored, and is not acknowledged');
-          callback(error instanceof Error ? error : new Error(String(error)));
-        },
-      );
+      const turn = (before ?? Promise.resolve())
+        .then(() => work)
+        .then(
+          () => callback(null),
+          (error: unknown) => {
+            log.error({ topic, err: error }, 'a message could not be stored, and is not acknowledged');
+            callback(error instanceof Error ? error : new Error(String(error)));
+          },
+        );
       const settled = turn.finally(() => {
         if (peer.pending === settled) peer.pending = undefined;
       });
@@ -175,7 +190,12 @@ export function createHooks({ peerOf, isActive, admitted, ingress, log, keepAliv
       const socket = client.conn as Socket;
       if (socket.writableLength > unreadBytesMax) {
         if (!socket.destroyed) {
-          refuse(peer, 'receive', packet.topic, `the client does not read: ${unreadBytesMax} bytes wait for it`);
+          refuse(
+            peer,
+            'receive',
+            packet.topic,
+            `the client does not read: ${unreadBytesMax} bytes wait for it`,
+          );
           peer.ends('CONNECTION_LOST');
           socket.destroy();
         }

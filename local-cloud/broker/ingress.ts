@@ -3,8 +3,8 @@
  * is a shadow's is on disk, and the rules engine has seen it, before the message is acknowledged.
  */
 
-import { parseBasicIngest } from '../engines/topic-filter.ts';
 import { parseShadowTopic } from '../engines/shadow-request.ts';
+import { parseBasicIngest } from '../engines/topic-filter.ts';
 import type { ShadowService } from '../shadow-service.ts';
 import type { Store } from '../store/store.ts';
 

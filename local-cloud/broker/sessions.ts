@@ -141,7 +141,8 @@ export class Sessions {
   }
 
   cleanSubscriptions({ id }: ClientName): Settled<undefined> {
-    for (const filter of this.#sessions.get(id)?.subscriptions.keys() ?? []) this.#queueing.remove(filter, id);
+    for (const filter of this.#sessions.get(id)?.subscriptions.keys() ?? [])
+      this.#queueing.remove(filter, id);
     this.#sessions.delete(id);
     return done;
   }

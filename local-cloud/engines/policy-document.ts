@@ -66,7 +66,9 @@ export function parsePolicy(text: string): PolicyStatement[] {
   }
   const parsed = documentSchema.safeParse(json);
   if (!parsed.success) {
-    const places = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
+    const places = parsed.error.issues.map(
+      (issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`,
+    );
     throw new MalformedPolicy(`The policy document is malformed: ${places.join('; ')}`);
   }
   return parsed.data.Statement.map((statement) => ({

@@ -129,7 +129,12 @@ function applies(
   );
 }
 
-export type PolicyAction = 'iot:Connect' | 'iot:Publish' | 'iot:RetainPublish' | 'iot:Subscribe' | 'iot:Receive';
+export type PolicyAction =
+  | 'iot:Connect'
+  | 'iot:Publish'
+  | 'iot:RetainPublish'
+  | 'iot:Subscribe'
+  | 'iot:Receive';
 
 export type Decision = 'allowed' | 'denied' | 'not-allowed';
 

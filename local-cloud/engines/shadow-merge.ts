@@ -1,6 +1,14 @@
 /** How an update changes one section of a shadow, its metadata, and what differs between two sections. */
 
-import { emptyObject, isEmpty, isObject, type JsonObject, type JsonValue, jsonEqual, own } from './json-tree.ts';
+import {
+  emptyObject,
+  isEmpty,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  jsonEqual,
+  own,
+} from './json-tree.ts';
 
 /** A section and the tree of `{timestamp}` beside it; both undefined when the section is empty. */
 export interface Section {
@@ -77,7 +85,11 @@ function mergeObject(
  * Objects merge, null deletes, arrays and changed types replace; only touched leaves get a new timestamp.
  * @param patch null clears the section, undefined leaves it as it is
  */
-export function mergeSection(section: Section, patch: JsonObject | null | undefined, timestamp: number): Section {
+export function mergeSection(
+  section: Section,
+  patch: JsonObject | null | undefined,
+  timestamp: number,
+): Section {
   if (patch === undefined) return section;
   if (patch === null) return {};
   const merged = mergeObject(

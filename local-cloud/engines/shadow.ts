@@ -214,4 +214,3 @@ function updateMessages(
   });
   return { answer, messages };
 }
-

@@ -38,8 +38,7 @@ export function hasWildcard(filter: string): boolean {
 export function isValidFilter(filter: string): boolean {
   const levels = filter.split('/');
   return levels.every(
-    (level, index) =>
-      !hasWildcard(level) || level === '+' || (level === '#' && index === levels.length - 1),
+    (level, index) => !hasWildcard(level) || level === '+' || (level === '#' && index === levels.length - 1),
   );
 }
 

@@ -1,10 +1,10 @@
 /** The data API: shadows and publishing over HTTPS. Payloads go in and out as they are. */
 
+import type { Broker } from '../broker/broker.ts';
+import { payloadBytesMax } from '../broker/hooks.ts';
 import { living } from '../engines/shadow.ts';
 import { type ShadowKey, shadowNamePattern, thingNamePattern } from '../engines/shadow-request.ts';
 import { hasWildcard, sizeFault } from '../engines/topic-filter.ts';
-import { payloadBytesMax } from '../broker/hooks.ts';
-import type { Broker } from '../broker/broker.ts';
 import { AwsError, invalidRequest, notFound } from '../registry/aws-error.ts';
 import type { ShadowService } from '../shadow-service.ts';
 import { pairKey, type Store } from '../store/store.ts';
@@ -52,7 +52,11 @@ export function dataOperations(
       const answer = await shadows.request(keyOf(request), operation, payload, 'https');
       if (answer.tail.endsWith('/accepted')) return Buffer.from(JSON.stringify(answer.payload));
       const code = Number(answer.payload.code);
-      throw new AwsError(code, errorTypes.get(code) ?? 'InternalFailureException', String(answer.payload.message));
+      throw new AwsError(
+        code,
+        errorTypes.get(code) ?? 'InternalFailureException',
+        String(answer.payload.message),
+      );
     };
 
   return new Map<string, DataHandler>([
@@ -64,7 +68,8 @@ export function dataOperations(
       ({ labels, query }) => {
         const thing = labels.thingName ?? '';
         const size = Number(query.get('pageSize') ?? 25);
-        if (!Number.isInteger(size) || size < 1 || size > 100) throw invalidRequest('pageSize must be 1 to 100');
+        if (!Number.isInteger(size) || size < 1 || size > 100)
+          throw invalidRequest('pageSize must be 1 to 100');
         const names = shadows.namedShadowsOf(thing);
         const known = store.things.has(thing) || living(store.shadows.get(pairKey(thing, ''))) !== undefined;
         if (names.length === 0 && !known) throw notFound(`Thing ${thing} not found`);

@@ -35,7 +35,10 @@ export function operation<S extends z.ZodRawShape>(
 
 /** Query parameters are text. */
 export const queryBoolean = z.enum(['true', 'false']).transform((text) => text === 'true');
-export const queryNumber = z.string().regex(/^\d{1,9}$/).transform(Number);
+export const queryNumber = z
+  .string()
+  .regex(/^\d{1,9}$/)
+  .transform(Number);
 
 const pageSizeMax = 250;
 

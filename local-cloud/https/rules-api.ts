@@ -110,7 +110,12 @@ export function ruleOperations(store: Store, book: RuleBook): [string, Handler][
       const ruleArn = arn('rule', record.ruleName);
       return {
         ruleArn,
-        rule: { ruleDisabled: false, ...record.payload, ruleName: record.ruleName, createdAt: record.createdAt },
+        rule: {
+          ruleDisabled: false,
+          ...record.payload,
+          ruleName: record.ruleName,
+          createdAt: record.createdAt,
+        },
       };
     }),
     operation(
@@ -150,9 +155,9 @@ export function ruleOperations(store: Store, book: RuleBook): [string, Handler][
 export function endpointOperations(httpsAddress: () => string): [string, Handler][] {
   return [
     operation('DescribeEndpoint', { endpointType: z.string().default('iot:Data') }, ({ endpointType }) => {
-      if (endpointType === 'iot:Data' || endpointType === 'iot:Data-ATS') return { endpointAddress: httpsAddress() };
+      if (endpointType === 'iot:Data' || endpointType === 'iot:Data-ATS')
+        return { endpointAddress: httpsAddress() };
       throw notImplemented(`endpoint ${endpointType}`);
     }),
   ];
 }
-

@@ -59,7 +59,9 @@ export function securityOperations({ things, certificates, policies }: Registry)
       'CreateCertificateFromCsr',
       { certificateSigningRequest: z.string().min(1), setAsActive: queryBoolean.default(false) },
       async (input) =>
-        certificateNames(await certificates.createFromCsr(input.certificateSigningRequest, input.setAsActive)),
+        certificateNames(
+          await certificates.createFromCsr(input.certificateSigningRequest, input.setAsActive),
+        ),
     ),
     operation(
       'RegisterCertificateWithoutCA',
@@ -148,14 +150,10 @@ export function securityOperations({ things, certificates, policies }: Registry)
       await policies.detach(input.policyName, input.target);
       return {};
     }),
-    operation(
-      'ListAttachedPolicies',
-      { target, ...marking, recursive: queryBoolean.optional() },
-      (input) => {
-        const { items, next } = page(policies.attachedTo(input.target), input.marker, input.pageSize);
-        return { policies: items.map((name) => policySummary(policies.get(name))), nextMarker: next };
-      },
-    ),
+    operation('ListAttachedPolicies', { target, ...marking, recursive: queryBoolean.optional() }, (input) => {
+      const { items, next } = page(policies.attachedTo(input.target), input.marker, input.pageSize);
+      return { policies: items.map((name) => policySummary(policies.get(name))), nextMarker: next };
+    }),
     operation('ListTargetsForPolicy', { policyName, ...marking }, (input) => {
       const { items, next } = page(policies.targetsOf(input.policyName), input.marker, input.pageSize);
       return { targets: items, nextMarker: next };
@@ -179,7 +177,11 @@ export function securityOperations({ things, certificates, policies }: Registry)
       'ListThingPrincipals',
       { thingName, nextToken: z.string().optional(), maxResults: queryNumber.optional() },
       (input) => {
-        const { items, next } = page(things.certificatesOf(input.thingName), input.nextToken, input.maxResults);
+        const { items, next } = page(
+          things.certificatesOf(input.thingName),
+          input.nextToken,
+          input.maxResults,
+        );
         return { principals: items.map((id) => arn('cert', id)), nextToken: next };
       },
     ),

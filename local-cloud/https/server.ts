@@ -19,7 +19,11 @@ const dynamoBytesMax = 16 * 1024 * 1024;
 const iotBytesMax = 1024 * 1024;
 const requestMsMax = 30_000;
 
-export type DynamoHandler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => Promise<void>;
+export type DynamoHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+) => Promise<void>;
 
 export interface HttpsOptions {
   server: KeyAndCertificate;
@@ -53,7 +57,11 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buf
 
 function send(response: ServerResponse, status: number, headers: Record<string, string>, body: Buffer): void {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { ...headers, 'content-length': String(body.length), 'x-amzn-requestid': randomUUID() });
+  response.writeHead(status, {
+    ...headers,
+    'content-length': String(body.length),
+    'x-amzn-requestid': randomUUID(),
+  });
   response.end(body);
 }
 
@@ -62,7 +70,12 @@ function sendError(response: ServerResponse, error: AwsError, forDynamo: boolean
     // DynamoDB answers faults of the client with 400, and names them in the body.
     const body = { __type: `com.amazon.coral.service#${error.type}`, message: error.message };
     const status = error.status < 500 ? 400 : error.status;
-    send(response, status, { 'content-type': 'application/x-amz-json-1.0' }, Buffer.from(JSON.stringify(body)));
+    send(
+      response,
+      status,
+      { 'content-type': 'application/x-amz-json-1.0' },
+      Buffer.from(JSON.stringify(body)),
+    );
     return;
   }
   const body = { message: error.message, traceId: randomUUID(), ...error.members };
@@ -88,7 +101,8 @@ function inputOf(
       throw new AwsError(400, 'SerializationException', `The body is not JSON: ${String(error)}`);
     }
   }
-  if (!isObject(document)) throw new AwsError(400, 'SerializationException', 'The body must be a JSON object');
+  if (!isObject(document))
+    throw new AwsError(400, 'SerializationException', 'The body must be a JSON object');
   const principal = request.headers['x-amzn-principal'] ?? request.headers['x-amzn-iot-principal'];
   return {
     ...document,
@@ -128,7 +142,10 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
       await (forDynamo ? dynamo(request, response, body) : iot(request, response, body));
     } catch (error) {
       if (error instanceof AwsError) {
-        log.debug({ method: request.method, url: request.url, type: error.type, why: error.message }, 'refused');
+        log.debug(
+          { method: request.method, url: request.url, type: error.type, why: error.message },
+          'refused',
+        );
         if (error.status === 403) log.warn({ act: request.url, why: error.message }, 'refused');
         return sendError(response, error, forDynamo);
       }
@@ -141,7 +158,11 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
         return sendError(response, invalidRequest(`The URL is not valid: ${request.url}`), forDynamo);
       }
       log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
-      sendError(response, new AwsError(500, 'InternalFailureException', 'The local cloud failed: see its log.'), forDynamo);
+      sendError(
+        response,
+        new AwsError(500, 'InternalFailureException', 'The local cloud failed: see its log.'),
+        forDynamo,
+      );
     }
   }
 

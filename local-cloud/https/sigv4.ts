@@ -84,9 +84,13 @@ export function createVerifier(
     if (!authorization) throw refused('MissingAuthenticationTokenException', 'Missing Authentication Token');
     const parsed = authorizationPattern.exec(authorization);
     if (!parsed) {
-      throw refused('IncompleteSignatureException', 'The Authorization header is not a Signature Version 4 one.');
+      throw refused(
+        'IncompleteSignatureException',
+        'The Authorization header is not a Signature Version 4 one.',
+      );
     }
-    const [, accessKeyId, day, signingRegion = '', signingService = '', signedNames = '', signature = ''] = parsed;
+    const [, accessKeyId, day, signingRegion = '', signingService = '', signedNames = '', signature = ''] =
+      parsed;
     if (accessKeyId !== credentials.accessKeyId) {
       throw refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
     }
@@ -106,11 +110,13 @@ export function createVerifier(
       throw refused('InvalidSignatureException', 'The body does not match x-amz-content-sha256.');
     }
     const names = signedNames.split(';');
-    if (!names.includes('host')) throw refused('IncompleteSignatureException', "The 'host' header is not signed.");
+    if (!names.includes('host'))
+      throw refused('IncompleteSignatureException', "The 'host' header is not signed.");
     const headers: Record<string, string> = {};
     for (const name of names) {
       const value = request.headers[name];
-      if (value === undefined) throw refused('InvalidSignatureException', `The signed header ${name} is missing.`);
+      if (value === undefined)
+        throw refused('InvalidSignatureException', `The signed header ${name} is missing.`);
       headers[name] = Array.isArray(value) ? value.join(',') : value;
     }
     const [path = '/', ...search] = (request.url ?? '/').split('?');

@@ -46,7 +46,11 @@ export function thingOperations({ things, groups }: Registry): [string, Handler]
       { thingName, thingTypeName: z.string().optional(), attributePayload: attributePayload.optional() },
       async (input) => {
         const thing = await things.create(input.thingName, input.thingTypeName, input.attributePayload);
-        return { thingName: thing.thingName, thingArn: arn('thing', thing.thingName), thingId: thing.thingId };
+        return {
+          thingName: thing.thingName,
+          thingArn: arn('thing', thing.thingName),
+          thingId: thing.thingId,
+        };
       },
     ),
     operation('DescribeThing', { thingName }, (input) => {
@@ -156,7 +160,11 @@ export function thingOperations({ things, groups }: Registry): [string, Handler]
           .optional(),
       },
       async (input) => {
-        const group = await groups.create(input.thingGroupName, input.parentGroupName, input.thingGroupProperties);
+        const group = await groups.create(
+          input.thingGroupName,
+          input.parentGroupName,
+          input.thingGroupProperties,
+        );
         return {
           thingGroupName: group.thingGroupName,
           thingGroupArn: arn('thinggroup', group.thingGroupName),
@@ -191,13 +199,17 @@ export function thingOperations({ things, groups }: Registry): [string, Handler]
         return { thingGroups: items.map(({ thingGroupName: name }) => groupEntry(name)), nextToken: next };
       },
     ),
-    operation('AddThingToThingGroup', { ...membership, overrideDynamicGroups: z.boolean().optional() }, async (input) => {
-      await groups.add(
-        nameOf('thinggroup', input.thingGroupName, input.thingGroupArn),
-        nameOf('thing', input.thingName, input.thingArn),
-      );
-      return {};
-    }),
+    operation(
+      'AddThingToThingGroup',
+      { ...membership, overrideDynamicGroups: z.boolean().optional() },
+      async (input) => {
+        await groups.add(
+          nameOf('thinggroup', input.thingGroupName, input.thingGroupArn),
+          nameOf('thing', input.thingName, input.thingArn),
+        );
+        return {};
+      },
+    ),
     operation('RemoveThingFromThingGroup', membership, async (input) => {
       await groups.remove(
         nameOf('thinggroup', input.thingGroupName, input.thingGroupArn),

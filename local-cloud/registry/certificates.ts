@@ -35,7 +35,8 @@ export class Certificates {
 
   get(certificateId: string): CertificateRecord {
     const record = this.find(certificateId);
-    if (!record) throw notFound(`The certificate given in the certificateId does not exist: ${certificateId}`);
+    if (!record)
+      throw notFound(`The certificate given in the certificateId does not exist: ${certificateId}`);
     return record;
   }
 
@@ -91,7 +92,9 @@ export class Certificates {
         throw deleteConflict(`Things must be detached before deletion (certificate ${certificateId})`);
       }
       if (policies.length > 0 && !force) {
-        throw deleteConflict(`Certificate policies must be detached before deletion (certificate ${certificateId})`);
+        throw deleteConflict(
+          `Certificate policies must be detached before deletion (certificate ${certificateId})`,
+        );
       }
       for (const policy of policies) {
         this.#store.policyTargets.unset(pairKey(policy, target));

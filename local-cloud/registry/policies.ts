@@ -36,7 +36,11 @@ export class Policies {
     parse(document);
     return this.#change(() => {
       if (this.#store.policies.has(name)) {
-        throw alreadyExists(`Policy cannot be created - name already exists (name=${name})`, name, arn('policy', name));
+        throw alreadyExists(
+          `Policy cannot be created - name already exists (name=${name})`,
+          name,
+          arn('policy', name),
+        );
       }
       const policy = { policyName: name, document, createdAt: nowSeconds() };
       this.#store.policies.set(name, policy);

@@ -31,7 +31,11 @@ export class ThingGroups {
     yield* this.#store.thingGroups.values();
   }
 
-  async create(name: string, parentGroupName?: string, properties: ThingGroupProperties = {}): Promise<ThingGroupRecord> {
+  async create(
+    name: string,
+    parentGroupName?: string,
+    properties: ThingGroupProperties = {},
+  ): Promise<ThingGroupRecord> {
     checkName('thingGroupName', name);
     return this.#change(() => {
       const attributes = properties.attributePayload?.attributes ?? {};
@@ -53,7 +57,9 @@ export class ThingGroups {
         thingGroupName: name,
         thingGroupId: randomUUID(),
         ...(parentGroupName === undefined ? {} : { parentGroupName }),
-        ...(properties.thingGroupDescription === undefined ? {} : { description: properties.thingGroupDescription }),
+        ...(properties.thingGroupDescription === undefined
+          ? {}
+          : { description: properties.thingGroupDescription }),
         attributes,
         version: 1,
         createdAt: nowSeconds(),
@@ -102,7 +108,8 @@ export class ThingGroups {
     let group = this.#store.thingGroups.get(name);
     while (group && !names.includes(group.thingGroupName)) {
       names.push(group.thingGroupName);
-      group = group.parentGroupName === undefined ? undefined : this.#store.thingGroups.get(group.parentGroupName);
+      group =
+        group.parentGroupName === undefined ? undefined : this.#store.thingGroups.get(group.parentGroupName);
     }
     return names;
   }

@@ -49,15 +49,18 @@ export class Things {
   }
 
   /** The same thing again, with the same configuration, is no error. */
-  async create(thingName: string, thingTypeName?: string, payload: AttributePayload = {}): Promise<ThingRecord> {
+  async create(
+    thingName: string,
+    thingTypeName?: string,
+    payload: AttributePayload = {},
+  ): Promise<ThingRecord> {
     checkName('thingName', thingName);
     return this.#change(() => {
       const attributes = nextAttributes({}, payload, thingTypeName);
       const existing = this.#store.things.get(thingName);
       if (existing) {
         const same =
-          existing.thingTypeName === thingTypeName &&
-          sameAttributes(existing.attributes, attributes);
+          existing.thingTypeName === thingTypeName && sameAttributes(existing.attributes, attributes);
         if (same) return existing;
         throw alreadyExists(
           `Thing ${thingName} already exists in account with different attributes`,
@@ -123,7 +126,10 @@ export class Things {
 
   async createType(
     thingTypeName: string,
-    properties: { thingTypeDescription?: string | undefined; searchableAttributes?: string[] | undefined } = {},
+    properties: {
+      thingTypeDescription?: string | undefined;
+      searchableAttributes?: string[] | undefined;
+    } = {},
   ): Promise<ThingTypeRecord> {
     checkName('thingTypeName', thingTypeName);
     return this.#change(() => {
@@ -143,7 +149,9 @@ export class Things {
       const type: ThingTypeRecord = {
         thingTypeName,
         thingTypeId: randomUUID(),
-        ...(properties.thingTypeDescription === undefined ? {} : { description: properties.thingTypeDescription }),
+        ...(properties.thingTypeDescription === undefined
+          ? {}
+          : { description: properties.thingTypeDescription }),
         searchableAttributes,
         createdAt: nowSeconds(),
       };
@@ -165,7 +173,8 @@ export class Things {
   async attach(thingName: string, certificateId: string): Promise<void> {
     await this.#change(() => {
       this.get(thingName);
-      if (!this.#store.certificates.has(certificateId)) throw notFound(`Certificate ${certificateId} not found`);
+      if (!this.#store.certificates.has(certificateId))
+        throw notFound(`Certificate ${certificateId} not found`);
       this.#store.thingPrincipals.set(pairKey(thingName, certificateId), 1);
       this.#store.principalThings.set(pairKey(certificateId, thingName), 1);
     });
@@ -231,7 +240,7 @@ function nextAttributes(
     else next.set(name, value);
   }
   const max = thingTypeName === undefined ? attributesWithoutTypeMax : attributesMax;
-  if (next.size > max) throw invalidRequest(`A thing can have ${max} attributes; this one would have ${next.size}`);
+  if (next.size > max)
+    throw invalidRequest(`A thing can have ${max} attributes; this one would have ${next.size}`);
   return Object.fromEntries(next);
 }
-

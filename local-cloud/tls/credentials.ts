@@ -1,7 +1,16 @@
 /** The cloud's own secrets in its data folder, made at the first start: CA, server certificate, access key. */
 
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { createIssuer, type Issuer, type KeyAndCertificate, makeAuthority } from './issuer.ts';
@@ -16,7 +25,10 @@ export interface CloudCredentials {
 
 /** A server certificate that ends sooner than this is made anew. */
 const renewBeforeMs = 60 * 24 * 3600 * 1000;
-const accessKeySchema = z.strictObject({ accessKeyId: z.string().min(16), secretAccessKey: z.string().min(16) });
+const accessKeySchema = z.strictObject({
+  accessKeyId: z.string().min(16),
+  secretAccessKey: z.string().min(16),
+});
 
 /** Whole on disk or not there: written beside, synced, renamed, the folder synced. */
 function writeWhole(path: string, text: string, mode: number): void {
@@ -57,7 +69,9 @@ function coversHosts(certificatePem: string, hosts: readonly string[], authority
   return (
     certificate.checkIssued(new X509Certificate(authorityPem)) &&
     Date.parse(certificate.validTo) - Date.now() > renewBeforeMs &&
-    hosts.every((host) => certificate.checkHost(host) !== undefined || certificate.checkIP(host) !== undefined)
+    hosts.every(
+      (host) => certificate.checkHost(host) !== undefined || certificate.checkIP(host) !== undefined,
+    )
   );
 }
 
@@ -88,7 +102,9 @@ export async function openCredentials(folder: string, hosts: readonly string[]):
   }
   const accessKey = accessKeySchema.safeParse(JSON.parse(readFileSync(accessKeyPath, 'utf8')));
   if (!accessKey.success) {
-    throw new Error(`${accessKeyPath} is not the local cloud's access key. Delete it, and a new one is made.`);
+    throw new Error(
+      `${accessKeyPath} is not the local cloud's access key. Delete it, and a new one is made.`,
+    );
   }
   return { caPath: join(folder, 'ca.pem'), server, issuer, ...accessKey.data };
 }

@@ -34,7 +34,10 @@ async function x509() {
 }
 
 function pem(label: string, der: ArrayBuffer): string {
-  const lines = Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }
 
@@ -116,7 +119,10 @@ export function createIssuer(authority: KeyAndCertificate): Issuer {
         ...(hosts.length > 0
           ? [
               new library.SubjectAlternativeNameExtension(
-                hosts.map((value) => ({ type: /^[\d.]+$|:/.test(value) ? ('ip' as const) : ('dns' as const), value })),
+                hosts.map((value) => ({
+                  type: /^[\d.]+$|:/.test(value) ? ('ip' as const) : ('dns' as const),
+                  value,
+                })),
               ),
             ]
           : []),
@@ -145,7 +151,13 @@ export function createIssuer(authority: KeyAndCertificate): Issuer {
       const keys = await newKeys();
       const notAfter = new Date(Date.now() + serverDays * dayMs);
       return {
-        certificatePem: await issue(keys.publicKey, `CN=${hosts[0] ?? 'localhost'}`, notAfter, 'server', hosts),
+        certificatePem: await issue(
+          keys.publicKey,
+          `CN=${hosts[0] ?? 'localhost'}`,
+          notAfter,
+          'server',
+          hosts,
+        ),
         privateKeyPem: await privatePem(keys),
       };
     },

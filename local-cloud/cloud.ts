@@ -1,0 +1,113 @@
+/** The whole local cloud: AWS IoT's part, DynamoDB, the rules engine and the functions, started and ended together. */
+
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import manifestBuiltIn from '../lambdas/manifest.json' with { type: 'json' };
+import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../protocol/fleet-table.ts';
+import { type LambdaManifest, parseLambdaManifest } from '../protocol/manifest.ts';
+import { signTableName, signTablePartitionKey } from '../protocol/sign-record.ts';
+import { readCloudRules } from './bundled-rules.ts';
+import { type CoreOptions, openCore, type Ready } from './core.ts';
+import { openDynamo } from './dynamodb/server.ts';
+import { createLambdaRunner, type LambdaRunner } from './lambda/runner.ts';
+
+export interface CloudOptions extends CoreOptions {
+  /** A `cloud-rules` folder; left out: the rules that were built in. */
+  rulesDir?: string;
+  /** Folder of `<name>/index.cjs`. */
+  lambdasDir: string;
+  /** `lambdas/manifest.json`; left out: the one that was built in. */
+  manifestFile?: string;
+  /** `lambda-host.js`. */
+  hostPath: string;
+}
+
+export interface Cloud {
+  ready: Ready;
+  stop(): Promise<void>;
+}
+
+function readManifest(file: string | undefined): LambdaManifest {
+  if (file === undefined) return parseLambdaManifest(manifestBuiltIn);
+  if (!existsSync(file)) throw new Error(`There is no file ${file} (--manifest)`);
+  return parseLambdaManifest(JSON.parse(readFileSync(file, 'utf8')));
+}
+
+/** What a function of AWS Lambda would find in its environment, with the endpoints of this cloud. */
+function environmentOf(ready: Omit<Ready, 'ready' | 'mqtt'>): Record<string, string> {
+  return {
+    AWS_REGION: ready.region,
+    AWS_ACCESS_KEY_ID: ready.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: ready.secretAccessKey,
+    AWS_ENDPOINT_URL: ready.https,
+    AWS_ENDPOINT_URL_DYNAMODB: ready.https,
+    AWS_ENDPOINT_URL_IOT: ready.https,
+    AWS_ENDPOINT_URL_IOT_DATA_PLANE: ready.https,
+  };
+}
+
+/**
+ * @throws PortTaken, StoreError, and errors that name the file at fault. What was started by then is ended.
+ */
+export async function startCloud(options: CloudOptions): Promise<Cloud> {
+  const { log } = options;
+  const dataDir = resolve(options.dataDir);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const rules = readCloudRules(options.rulesDir);
+  const manifest = readManifest(options.manifestFile);
+  /** Ended in the reverse order. */
+  const started: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const end of started.splice(0).reverse()) await end();
+  };
+
+  try {
+    const dynamo = await openDynamo(join(dataDir, 'dynamodb'), {
+      tables: [
+        { name: fleetTableName, partitionKey: fleetTablePartitionKey, sortKey: fleetTableSortKey },
+        { name: signTableName, partitionKey: signTablePartitionKey },
+      ],
+      log,
+    });
+    started.push(() => dynamo.close());
+
+    let runner: LambdaRunner | undefined;
+    void (() => runner);
+    const core = await openCore({ ...options, dataDir }, (broker) => {
+      const engine = {
+        load: (ruleName: string) => log.warn({ ruleName }, 'no rules engine yet'),
+        remove: () => undefined,
+      };
+      void broker;
+      return engine;
+    });
+    started.push(() => core.close());
+
+    for (const { policyName, document } of rules.policies)
+      await core.registry.policies.ensure(policyName, document);
+    await core.ruleBook.putBundled(rules.rules);
+    for (const refused of core.ruleBook.loadStored())
+      log.error(refused, 'a stored rule is not taken any more');
+
+    const access = await core.listenHttps((request, response, body) =>
+      dynamo.handle(request, response, body),
+    );
+    const functions = createLambdaRunner({
+      bundlesDir: dirname(resolve(options.lambdasDir)),
+      manifest,
+      environment: environmentOf(access),
+      caFile: access.ca,
+      logDir: join(dataDir, 'logs'),
+      hostPath: options.hostPath,
+      log,
+    });
+    runner = functions;
+    started.push(() => functions.stop());
+    await functions.start();
+    const mqtt = await core.listenMqtt();
+    return { ready: { ready: true, mqtt, ...access }, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
