@@ -1,3 +1,61 @@
+/** The roles function: role requests, operators' edits and the minute's sweep all come to this one decider. */
+
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
+import { Announcer } from '../aws/announce.ts';
+import { clientSettings, tableNames } from '../aws/environment.ts';
+import { FleetTable } from '../aws/fleet-table.ts';
+import { log } from '../aws/log.ts';
+import { Shadows } from '../aws/shadows.ts';
+import { SignTable } from '../aws/sign-table.ts';
+import { decide } from './core/decide.ts';
+import type { Trigger } from './core/fleet.ts';
+import { parseEvent } from './events.ts';
+import { type Effects, execute } from './execute.ts';
+import { readFleet } from './read-fleet.ts';
+import { WriteLimit } from './write-limit.ts';
+
+/** Somebody else writes between our read and our write: so often we look again. */
+const roundsMax = 5;
+
+const { fleetTable, signTable } = tableNames();
+const dynamodb = new DynamoDBClient(clientSettings);
+const iotData = new IoTDataPlaneClient(clientSettings);
+const effects: Effects = {
+  fleetTable: new FleetTable(dynamodb, fleetTable),
+  signTable: new SignTable(dynamodb, signTable),
+  shadows: new Shadows(iotData),
+  announcer: new Announcer(iotData, Date.now),
+  limit: new WriteLimit(Date.now),
+};
+
+/** @throws where a store can't be reached: the cloud invokes again, and the sweep does so anyway. */
 export async function handler(event: unknown): Promise<void> {
-  console.log(JSON.stringify({ level: 'info', event }));
+  const invocation = parseEvent(event);
+  if ('fault' in invocation) {
+    // Invoking again would not mend it.
+    log('error', 'An event that is not one of ours is left out', { fault: invocation.fault });
+    return;
+  }
+  const { fleet, trigger } = invocation;
+  if (fleet !== undefined) return settle(fleet, trigger);
+  const failures: unknown[] = [];
+  for (const name of await effects.fleetTable.fleets()) {
+    try {
+      await settle(name, trigger);
+    } catch (error) {
+      log('error', `The sweep of fleet ${name} failed`, { error: String(error) });
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0)
+    throw new AggregateError(failures, `The sweep failed for ${failures.length} fleets`);
+}
+
+async function settle(fleet: string, trigger: Trigger): Promise<void> {
+  for (let round = 1; round <= roundsMax; round++) {
+    const view = await readFleet(effects, fleet, trigger);
+    if ((await execute(effects, view, decide(view, trigger, Date.now()))) === 'done') return;
+  }
+  throw new Error(`The shadows of fleet ${fleet} changed under ${roundsMax} decisions in a row`);
 }

@@ -1,0 +1,20 @@
+/** A function's environment, as lambdas/manifest.json sets it. */
+
+import { fleetTableName } from '../../protocol/fleet-table.ts';
+import { signTableName } from '../../protocol/sign-record.ts';
+
+export function tableNames(): { fleetTable: string; signTable: string } {
+  return {
+    fleetTable: process.env.BEAM_FLEET_TABLE || fleetTableName,
+    signTable: process.env.BEAM_SIGN_TABLE || signTableName,
+  };
+}
+
+/**
+ * Bounds of one AWS call. A retry is safe: every write of Commander is conditional or repeats itself. Region, credentials
+ * and endpoints come from the SDK's own variables (on AWS set AWS_ENDPOINT_URL_IOT_DATA_PLANE to the account's endpoint).
+ */
+export const clientSettings = {
+  maxAttempts: 3,
+  requestHandler: { connectionTimeout: 1_000, requestTimeout: 2_000 },
+};

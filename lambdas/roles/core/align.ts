@@ -1,0 +1,125 @@
+/** Brings every desired role in line with who should sign. */
+
+import { wantsActive } from './edits.ts';
+import { type FleetView, intended, kindOf, type NodeView, type Reign, type Trigger } from './fleet.ts';
+import type { RoleWrite, Step } from './step.ts';
+
+export interface AlignInput {
+  fleet: FleetView;
+  /** As it is after this decision's grant. */
+  reign: Reign;
+  trigger: Trigger;
+  refusals: ReadonlyMap<string, string>;
+}
+
+/** Writes of role shadows, the one who should sign first, each refusal with an alert. */
+export function align(input: AlignInput): Step[] {
+  const active = intended(input.reign);
+  const nodes = [...input.fleet.nodes].sort(
+    (a, b) => Number(b.thing === active) - Number(a.thing === active),
+  );
+  return nodes.flatMap((node) => {
+    const write = wantedWrite(node, input);
+    if (!write) return [];
+    const step: Step = { step: 'writeRole', ...write };
+    return write.reason === null ? [step] : [step, refusalAlert(input.fleet, node, write.reason)];
+  });
+}
+
+function refusalAlert({ fleet }: FleetView, { thing, shadow }: NodeView, reason: string): Step {
+  const written = shadow?.desired?.written ?? 'nothing';
+  return {
+    step: 'alert',
+    thing,
+    kind: 'role-edit-refused',
+    severity: 'warning',
+    text: `${fleet}: desired role ${JSON.stringify(written)} of ${thing} was put back: ${reason}`,
+    quietMs: 0,
+  };
+}
+
+function wantedWrite(node: NodeView, input: AlignInput): RoleWrite | undefined {
+  const kind = kindOf(node);
+  if (kind === 'sentry') return sentryWrite(node);
+  const { reign } = input;
+  if (node.thing === intended(reign)) return activeWrite(node, input);
+  // It signs until the other one claimed, and its desired role stays as it is until then.
+  if (node.thing === reign.holder) return undefined;
+  if (kind === undefined && node.shadow?.desired?.role !== 'active') return undefined;
+  return standbyWrite(node, input);
+}
+
+const bounded = (reason: string) => (reason.length <= 300 ? reason : `${reason.slice(0, 297)}...`);
+
+function sentryWrite({ thing, shadow }: NodeView): RoleWrite | undefined {
+  const desired = shadow?.desired;
+  if (desired?.role === 'sentry' || desired?.role === 'maintenance') return undefined;
+  const reason =
+    desired && `a sentry can't be ${JSON.stringify(desired.written)}: it is "sentry" or "maintenance"`;
+  return {
+    thing,
+    version: shadow?.version,
+    role: 'sentry',
+    epoch: undefined,
+    reason: reason ? bounded(reason) : null,
+  };
+}
+
+function noRole(written: string): string {
+  return written === 'sentry'
+    ? 'a validator\'s server can\'t be "sentry": it is "active", "standby" or "maintenance"'
+    : `${JSON.stringify(written)} is no role: it is "active", "standby" or "maintenance"`;
+}
+
+function activeWrite({ thing, shadow }: NodeView, { reign, refusals }: AlignInput): RoleWrite | undefined {
+  const epoch = reign.pending?.epoch ?? reign.epoch;
+  const desired = shadow?.desired;
+  if (desired?.role === 'active' && desired.epoch === epoch) return undefined;
+  const wrong = desired && (desired.role === undefined || desired.role === 'sentry');
+  const reason = refusals.get(thing) ?? (wrong ? noRole(desired.written) : null);
+  return { thing, version: shadow?.version, role: 'active', epoch, reason: reason && bounded(reason) };
+}
+
+function standbyWrite(
+  node: NodeView,
+  { fleet, reign, trigger, refusals }: AlignInput,
+): RoleWrite | undefined {
+  const { thing, shadow } = node;
+  const desired = shadow?.desired;
+  const put = (role: 'standby' | 'maintenance', reason: string | null): RoleWrite => ({
+    thing,
+    version: shadow?.version,
+    role,
+    epoch: reign.epoch,
+    reason: reason && bounded(reason),
+  });
+  if (!desired) return put('standby', null);
+  if (desired.role === 'standby' || desired.role === 'maintenance') {
+    return desired.epoch === reign.epoch ? undefined : put(desired.role, null);
+  }
+  const back = roleBefore(node, trigger);
+  if (desired.role === undefined || desired.role === 'sentry') return put(back, noRole(desired.written));
+  const refused = refusals.get(thing);
+  if (refused !== undefined) return put(back, refused);
+  return put('standby', leftByUs(node, fleet) ? null : notTheHolder(node, fleet, reign, trigger));
+}
+
+/** What an operator's refused edit goes back to. */
+function roleBefore({ thing }: NodeView, trigger: Trigger): 'standby' | 'maintenance' {
+  const changed = trigger.kind === 'documents' && trigger.thing === thing;
+  return changed && trigger.before?.role === 'maintenance' ? 'maintenance' : 'standby';
+}
+
+/** Its `active` is what Commander wrote: a switch took the role from it, or passed it by. */
+function leftByUs({ thing, shadow }: NodeView, { lastGrant }: FleetView): boolean {
+  const reported = shadow?.reported?.role;
+  return (
+    lastGrant?.from === thing || lastGrant?.to === thing || reported === 'active' || reported === 'fenced'
+  );
+}
+
+function notTheHolder(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger): string {
+  const holder = reign.holder || 'nobody';
+  if (wantsActive(node, fleet, reign, trigger)) return `${intended(reign) || holder} has the role`;
+  return `${holder} holds the role in epoch ${reign.epoch}; to switch, set "active" again`;
+}

@@ -1,0 +1,80 @@
+/** What invokes the roles function, as the rules of cloud-rules/ and the schedule send it. */
+
+import * as z from 'zod';
+import { parseThingName } from '../../protocol/names.ts';
+import { desiredRoleName } from '../../protocol/shadows.ts';
+import { roleRequestEvent } from '../../protocol/topics.ts';
+import { isOwnToken } from '../aws/shadows.ts';
+import type { DesiredSeen, Trigger } from './core/fleet.ts';
+
+/** Anybody with the right to a shadow wrote these: nothing in them is sure to be what it should be. */
+const side = z.object({ state: z.object({ desired: z.unknown() }).partial().optional() }).optional();
+
+const rolesEvent = z.discriminatedUnion('trigger', [
+  roleRequestEvent.extend({
+    trigger: z.literal('role-request'),
+    fleet: z.string(),
+    sender: z.string(),
+    receivedAt: z.number(),
+  }),
+  z.object({
+    trigger: z.literal('role-documents'),
+    sender: z.string(),
+    receivedAt: z.number(),
+    clientToken: z.string().optional(),
+    previous: side,
+    current: side,
+  }),
+  z.object({ trigger: z.literal('role-deleted'), sender: z.string(), receivedAt: z.number() }),
+  z.object({ trigger: z.literal('sweep') }),
+]);
+
+/** Which fleets to decide about, and why; or what is wrong with the event. */
+export type Invocation =
+  | { fleet: string; trigger: Exclude<Trigger, { kind: 'sweep' }> }
+  | { fleet: undefined; trigger: { kind: 'sweep' } }
+  | { fault: string };
+
+export function parseEvent(event: unknown): Invocation {
+  const parsed = rolesEvent.safeParse(event);
+  if (!parsed.success) return { fault: z.prettifyError(parsed.error) };
+  const { data } = parsed;
+  if (data.trigger === 'sweep') return { fleet: undefined, trigger: { kind: 'sweep' } };
+  const { sender, receivedAt } = data;
+  const fleet = parseThingName(sender)?.fleet;
+  if (fleet === undefined) return { fault: `${JSON.stringify(sender)} is not a thing of Beam` };
+  if (data.trigger === 'role-request') {
+    if (data.thing !== sender || data.fleet !== fleet) {
+      return { fault: `${data.fleet}/${sender} speaks for ${data.thing}` };
+    }
+    const { trigger: _, fleet: __, sender: ___, receivedAt: ____, ...request } = data;
+    return { fleet, trigger: { kind: 'request', request, receivedAt } };
+  }
+  const documents = data.trigger === 'role-documents' ? data : undefined;
+  return {
+    fleet,
+    trigger: {
+      kind: 'documents',
+      thing: sender,
+      receivedAt,
+      own: isOwnToken(documents?.clientToken),
+      before: desiredSeen(documents?.previous?.state?.desired),
+      after: desiredSeen(documents?.current?.state?.desired),
+    },
+  };
+}
+
+const writtenLengthMax = 64;
+
+/** `desired` of a role shadow, whatever was written there. */
+export function desiredSeen(desired: unknown): DesiredSeen | undefined {
+  const { role, epoch } =
+    z.object({ role: z.unknown(), epoch: z.unknown() }).partial().safeParse(desired).data ?? {};
+  if (role === undefined || role === null) return undefined;
+  const count = z.number().int().nonnegative().safeParse(epoch);
+  return {
+    role: desiredRoleName.safeParse(role).data,
+    written: (typeof role === 'string' ? role : JSON.stringify(role)).slice(0, writtenLengthMax),
+    epoch: count.success ? count.data : epoch === undefined || epoch === null ? undefined : -1,
+  };
+}
