@@ -1,0 +1,175 @@
+/**
+ * CloudLink over the AWS IoT Device SDK's MQTT 5 client. Of the SDK's two clients this one reconnects from
+ * the first attempt on by itself, with jitter; the 3.1.1 client gives up when its first connect fails.
+ */
+
+import { iot, mqtt5 } from 'aws-iot-device-sdk-v2';
+import type { Logger } from '../log.ts';
+import { type CloudLink, type CloudLinkEvents, NotSentError, type Subscription } from './cloud-link.ts';
+
+const reconnectDelayMsMin = 250;
+const reconnectDelayMsMax = 15_000;
+/** Connected for this long, the next back-off starts small again. */
+const steadyMs = 20_000;
+const connackTimeoutMs = 10_000;
+/** AWS allows 30 to 1,200 s and cuts at one and a half times. */
+const keepAliveSeconds = 30;
+const pingTimeoutMs = 10_000;
+const ackTimeoutSeconds = 10;
+/** AWS IoT's bound of one SUBSCRIBE. */
+const filtersMax = 8;
+const stopTimeoutMs = 3_000;
+const failureReasonCodeMin = 0x80;
+
+export interface AwsCloudLinkOptions {
+  /** host:port */
+  endpoint: string;
+  clientId: string;
+  /** PEM, as read and checked before. */
+  certificate: string;
+  key: string;
+  /** PEM; undefined: the system's. */
+  ca?: string | undefined;
+  subscriptions: Subscription[];
+  log: Logger;
+}
+
+export class AwsCloudLink implements CloudLink {
+  readonly #options: AwsCloudLinkOptions;
+  readonly #events: CloudLinkEvents;
+  #client: mqtt5.Mqtt5Client | undefined;
+  #connected = false;
+  #stopping = false;
+  /** Counts connections, so that a late answer to an earlier one's SUBSCRIBE is told apart. */
+  #session = 0;
+
+  constructor(options: AwsCloudLinkOptions, events: CloudLinkEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  start(): void {
+    const client = new mqtt5.Mqtt5Client(this.#clientConfig());
+    this.#client = client;
+    client.on('messageReceived', ({ message }) => {
+      const { payload } = message;
+      this.#events.onMessage(message.topicName, payload === undefined ? new Uint8Array() : asBytes(payload));
+    });
+    client.on('connectionSuccess', () => void this.#subscribe(client));
+    client.on('connectionFailure', ({ error, connack }) => this.#down(describe(error, connack?.reasonCode)));
+    client.on('disconnection', ({ error, disconnect }) =>
+      this.#down(describe(error, disconnect?.reasonCode)),
+    );
+    client.on('error', (error) => this.#options.log.warn({ err: error }, 'the MQTT client reports an error'));
+    client.start();
+  }
+
+  async publish(topicName: string, payload: string): Promise<void> {
+    if (!this.#client || !this.#connected) throw new NotSentError(`${topicName}: not connected`);
+    let reasonCode: number | undefined;
+    try {
+      reasonCode = (await this.#client.publish({ topicName, payload, qos: mqtt5.QoS.AtLeastOnce }))
+        ?.reasonCode;
+    } catch (error) {
+      throw new NotSentError(`${topicName}: ${describe(error)}`, { cause: error });
+    }
+    if (reasonCode !== undefined && reasonCode >= failureReasonCodeMin) {
+      throw new NotSentError(`${topicName}: refused with reason code ${reasonCode}; see the policy`);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const client = this.#client;
+    if (!client) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, stopTimeoutMs);
+      client.on('stopped', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      client.stop({ reasonCode: mqtt5.DisconnectReasonCode.NormalDisconnection });
+    });
+    client.close();
+    this.#client = undefined;
+    this.#connected = false;
+  }
+
+  #clientConfig(): mqtt5.Mqtt5ClientConfig {
+    const { endpoint, certificate, key, ca, clientId } = this.#options;
+    const colon = endpoint.lastIndexOf(':');
+    const builder = iot.AwsIotMqtt5ClientConfigBuilder.newDirectMqttBuilderWithMtlsFromMemory(
+      endpoint.slice(0, colon),
+      certificate,
+      key,
+    )
+      .withPort(Number(endpoint.slice(colon + 1)))
+      .withConnectProperties({ clientId, keepAliveIntervalSeconds: keepAliveSeconds })
+      .withSessionBehavior(mqtt5.ClientSessionBehavior.Clean)
+      .withOfflineQueueBehavior(mqtt5.ClientOperationQueueBehavior.FailAllOnDisconnect)
+      .withRetryJitterMode(mqtt5.RetryJitterType.Full)
+      .withMinReconnectDelayMs(reconnectDelayMsMin)
+      .withMaxReconnectDelayMs(reconnectDelayMsMax)
+      .withMinConnectedTimeToResetReconnectDelayMs(steadyMs)
+      .withConnackTimeoutMs(connackTimeoutMs)
+      .withPingTimeoutMs(pingTimeoutMs)
+      .withAckTimeoutSeconds(ackTimeoutSeconds);
+    if (ca !== undefined) builder.withCertificateAuthority(ca);
+    return builder.build();
+  }
+
+  async #subscribe(client: mqtt5.Mqtt5Client): Promise<void> {
+    const session = ++this.#session;
+    const { subscriptions, log } = this.#options;
+    try {
+      const batches = Array.from({ length: Math.ceil(subscriptions.length / filtersMax) }, (_, index) =>
+        subscriptions.slice(index * filtersMax, (index + 1) * filtersMax),
+      );
+      const answers = await Promise.all(
+        batches.map((batch) =>
+          client.subscribe({ subscriptions: batch.map(({ filter, qos }) => ({ topicFilter: filter, qos })) }),
+        ),
+      );
+      if (session !== this.#session || this.#stopping) return;
+      const refused = batches.flatMap((batch, at) =>
+        batch.filter((_, index) => (answers[at]?.reasonCodes[index] ?? 0) >= failureReasonCodeMin),
+      );
+      for (const { filter } of refused) {
+        log.error({ filter }, 'the broker refused a subscription: see the policy of this certificate');
+      }
+      this.#connected = true;
+      this.#events.onConnected();
+    } catch (error) {
+      // The connection went meanwhile: the client makes another one, with subscriptions of its own.
+      log.warn({ reason: describe(error) }, 'subscribing failed');
+    }
+  }
+
+  #down(reason: string): void {
+    this.#session += 1;
+    this.#connected = false;
+    if (!this.#stopping) this.#events.onDisconnected(reason);
+  }
+}
+
+function asBytes(payload: unknown): Uint8Array {
+  if (typeof payload === 'string') return Buffer.from(payload);
+  if (ArrayBuffer.isView(payload))
+    return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (payload instanceof ArrayBuffer) return new Uint8Array(payload);
+  return new Uint8Array();
+}
+
+function describe(error: unknown, reasonCode?: number): string {
+  const name =
+    typeof error === 'object' && error !== null && 'error_name' in error
+      ? String(error.error_name)
+      : undefined;
+  const text = error instanceof Error ? error.message : String(error);
+  const code = reasonCode === undefined ? '' : ` (MQTT reason code ${reasonCode})`;
+  return `${name ? `${name}: ` : ''}${text}${code}`;
+}

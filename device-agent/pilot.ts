@@ -1,0 +1,416 @@
+/** The pilot of one server: puts the parts together. What each decides is in its own core. */
+
+import { isDeepStrictEqual } from 'node:util';
+import { homePaths } from '../protocol/config.ts';
+import { overlayHash } from '../protocol/overlay-hash.ts';
+import type { RejectedSetting, ReportedGaiad, ShadowName } from '../protocol/shadows.ts';
+import type { AlertKind } from '../protocol/topics.ts';
+import { type AlertMemory, planAlerts, type Trouble } from './alerts/plan-alerts.ts';
+import { blockSeconds, missedInRow } from './chain/chain-view.ts';
+import { ChainWatch } from './chain/chain-watch.ts';
+import { loadCounts, saveCounts } from './chain/kept-counts.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { Cloud, type MakeLink } from './cloud/cloud.ts';
+import { MessageMaker, type Severity } from './cloud/messages.ts';
+import type { Section } from './cloud/shadow-document.ts';
+import { readDesiredGaiad } from './gaiad/desired-gaiad.ts';
+import {
+  followSigner,
+  noAbsence,
+  type SignerAbsence,
+  selfSigning,
+  stuckSinceSigner,
+} from './gaiad/node-faults.ts';
+import { NodeRpc } from './gaiad/rpc.ts';
+import { keyFileOf, Supervisor, type SupervisorInputs } from './gaiad/supervisor.ts';
+import { Reporter } from './health/reporter.ts';
+import type { Seen } from './health/reports.ts';
+import { writeFileAtomically } from './home/atomic-file.ts';
+import { makeFolders } from './home/folders.ts';
+import type { Home } from './home/load-home.ts';
+import { beamVersion } from './home/version.ts';
+import type { Logger } from './log.ts';
+import { OverlayStore } from './overlay/overlay-state.ts';
+import { desiredOverlay, type OverlayInput } from './overlay/plan-overlay.ts';
+import type { RoleInput } from './role/plan-role.ts';
+import { RoleKeeper } from './role/role-keeper.ts';
+import { signerTroubles } from './role/signer-troubles.ts';
+import { StatusServer } from './status/status-server.ts';
+
+const tickMs = 250;
+/** Each so many ticks: what costs more. */
+const slowTicks = 40;
+/** The chain moves when its last block is this many block times old at most. */
+const movingBlocks = 3;
+const movingMsMin = 5_000;
+/** Disconnected for this long is worth an alert, which is told on return. */
+const offlineAlertMs = 60_000;
+/** Signs stop for a while at a restart; an alert of gaiad's end is for those that nobody asked for. */
+const countsPeriodTicks = 40;
+
+export class Pilot {
+  readonly #home: Home;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #messages: MessageMaker;
+  readonly #cloud: Cloud | undefined;
+  readonly #role: RoleKeeper;
+  readonly #rpc: NodeRpc;
+  readonly #chain: ChainWatch;
+  readonly #supervisor: Supervisor;
+  readonly #reporter: Reporter | undefined;
+  readonly #statusServer: StatusServer;
+  #startedAtMs = 0;
+  #desiredGaiad: ReturnType<typeof readDesiredGaiad> | undefined;
+  #desiredAtMs = 0;
+  #gaiadReported: ReportedGaiad | undefined;
+  #absence: SignerAbsence = noAbsence;
+  #alerts: AlertMemory = {};
+  #troubles: Trouble[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
+
+  /** @param makeLink undefined: stand-alone, without a cloud. */
+  constructor(home: Home, makeLink: MakeLink | undefined, log: Logger, clock: Clock = systemClock) {
+    this.#home = home;
+    this.#log = log;
+    this.#clock = clock;
+    const { config, node, thing } = home;
+    this.#messages = new MessageMaker(node.fleet, thing, clock);
+    this.#cloud =
+      makeLink &&
+      new Cloud(home, makeLink, clock, log.child({ part: 'cloud' }), {
+        onDesired: (shadow, desired) => this.#desired(shadow, desired),
+        onComplaint: (shadow, code, message) =>
+          log.error({ shadow, code, message }, 'the cloud refused a report of this server'),
+        onConnected: () => this.#reporter?.sendHealth(),
+        onDisconnected: () => {},
+      });
+    this.#role = new RoleKeeper({
+      home,
+      clock,
+      log: log.child({ part: 'role' }),
+      messages: this.#messages,
+      cloud: () => this.#cloud,
+      chain: () => this.#chainForRole(),
+      onChange: () => {
+        this.#reporter?.sendHealth();
+        this.#supervisor.poke();
+      },
+    });
+    this.#rpc = new NodeRpc(config.gaiad.rpc);
+    this.#chain = new ChainWatch(
+      {
+        rpcUrl: config.gaiad.rpc,
+        rpc: this.#rpc,
+        clock,
+        log: log.child({ part: 'chain' }),
+        address: () => (config.signer ? this.#role.signer?.status?.address : 'none'),
+      },
+      {
+        onCommit: (height) => this.#role.committed(height),
+        onChange: () => this.#role.plan(),
+      },
+    );
+    const gaiadHome = home.path(config.gaiad.home);
+    this.#supervisor = new Supervisor(
+      {
+        chain: {
+          kind: node.kind,
+          home: gaiadHome,
+          signerSocket: config.signer && home.path(config.signer.socket),
+          rpcPort: Number(new URL(config.gaiad.rpc).port),
+          command: config.gaiad.command,
+          startArguments: config.gaiad.start_arguments,
+        },
+        keyFiles: async () => {
+          const named = await this.#supervisor.setting('priv_validator_key_file');
+          return [keyFileOf(gaiadHome, named)].filter((file) => file !== undefined);
+        },
+        files: { record: home.path(homePaths.gaiadPid), log: `${home.path(homePaths.logs)}/gaiad.log` },
+        store: new OverlayStore(home.path(homePaths.state)),
+        clock,
+        log: log.child({ part: 'gaiad' }),
+        inputs: () => this.#supervisorInputs(),
+      },
+      {
+        onStarted: (pid) => {
+          this.#chain.nodeStarted();
+          this.#absence = noAbsence;
+          this.#tell('gaiad-started', `gaiad was started with pid ${pid}`);
+        },
+        onExited: (how, wanted, lastWords) => {
+          this.#chain.nodeStarted();
+          this.#tell('gaiad-exited', `gaiad ended ${wanted ? 'as it was told to' : 'by itself'}: ${how}`, {
+            wanted,
+          });
+          if (!wanted) {
+            const said = lastWords ? ` It last said: ${lastWords}` : '';
+            this.#alert(
+              'gaiad-down',
+              'warning',
+              `gaiad ended by itself (${how}) and is started again.${said}`,
+            );
+          }
+        },
+        onApplied: (state, changed) =>
+          this.#tell('config-applied', `gaiad is healthy with overlay ${state.lastGood}`, { changed }),
+        onRejected: ({ rejected }) =>
+          this.#alert(
+            'config-rejected',
+            'warning',
+            `An overlay was rejected: ${describe(rejected)}`,
+            rejected,
+          ),
+        onRolledBack: ({ rejected }, reason) =>
+          this.#alert(
+            'config-rolled-back',
+            'critical',
+            `An overlay was rolled back, because ${reason}: ${describe(rejected)}`,
+            rejected,
+          ),
+        onChange: () => this.#reportGaiad(),
+      },
+    );
+    this.#reporter =
+      this.#cloud &&
+      new Reporter({
+        home,
+        clock,
+        log,
+        messages: this.#messages,
+        cloud: this.#cloud,
+        seen: () => this.#seen(),
+        ready: () => this.#role.known,
+        outsidePeers: () => this.#supervisor.outsidePeers(),
+      });
+    this.#statusServer = new StatusServer(
+      config.status.port,
+      { trouble: () => this.#worstTrouble(), status: () => this.#status() },
+      log.child({ part: 'status' }),
+    );
+  }
+
+  async start(): Promise<void> {
+    const { config, thing } = this.#home;
+    this.#startedAtMs = this.#clock.monotonicMs();
+    await makeFolders(this.#home);
+    this.#log.info({ version: beamVersion, pid: process.pid, home: this.#home.root }, `pilot of ${thing}`);
+    if (!this.#cloud) this.#sayWhatIsOff();
+    await this.#cloud?.start();
+    this.#tell('started', `The pilot was started (Beam ${beamVersion}, Node ${process.version})`);
+    this.#role.start();
+    const counts = config.signer && (await loadCounts(this.#countsFile));
+    this.#chain.start(counts?.chainId === config.signer?.chain_id ? counts : undefined);
+    await this.#supervisor.start();
+    await this.#reporter?.start();
+    const address = await this.#statusServer.start();
+    const status = { pid: process.pid, ...(address ? { address } : {}) };
+    await writeFileAtomically(this.#home.path(homePaths.statusFile), `${JSON.stringify(status)}\n`, 0o644);
+    if (address) this.#log.info({ address }, 'status agent');
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** Orderly: gaiad and the signer go on. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#reporter?.stop();
+    await this.#supervisor.stop();
+    this.#chain.stop();
+    this.#role.stop();
+    this.#rpc.close();
+    await this.#keepCounts();
+    await this.#cloud?.stop();
+    await this.#statusServer.stop();
+  }
+
+  #sayWhatIsOff(): void {
+    this.#log.warn(
+      'stand-alone: config.toml has no [cloud]. Off: roles and failover by Commander, configuration by shadow, health and alerts to the fleet. On: gaiad, its signer, the status agent',
+    );
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#ticks += 1;
+    const { signer } = this.#role;
+    if (signer) this.#absence = followSigner(this.#absence, signer, nowMs);
+    this.#role.plan();
+    this.#supervisor.poke();
+    this.#reporter?.reportStatus();
+    this.#checkTroubles(nowMs);
+    if (this.#ticks % countsPeriodTicks === 0) void this.#keepCounts();
+    if (this.#ticks % slowTicks === 0) void this.#warnOfSettings();
+  }
+
+  #desired(shadow: ShadowName, desired: Section | undefined): void {
+    if (shadow === 'role') this.#role.take(desired);
+    if (shadow !== 'gaiad') return;
+    this.#desiredGaiad = readDesiredGaiad(desired);
+    if (this.#desiredAtMs === 0) this.#desiredAtMs = this.#clock.monotonicMs();
+    this.#supervisor.poke();
+    this.#reportGaiad();
+  }
+
+  #chainForRole(): RoleInput['chain'] {
+    const { view, node } = this.#chain;
+    const seconds = blockSeconds(view);
+    return {
+      sinceCommitMs:
+        view.committedAtMs === undefined ? undefined : this.#clock.monotonicMs() - view.committedAtMs,
+      blockSeconds: seconds,
+      catchingUp: node.status?.sync_info.catching_up,
+      missedInRow: missedInRow(view),
+      height: view.height,
+      lastSignedHeight: view.lastSignedHeight,
+    };
+  }
+
+  #supervisorInputs(): SupervisorInputs {
+    const { view, node } = this.#chain;
+    const { config, node: identity } = this.#home;
+    const nowMs = this.#clock.monotonicMs();
+    const seconds = blockSeconds(view);
+    const sinceCommitMs = nowMs - (view.committedAtMs ?? Number.NEGATIVE_INFINITY);
+    const { signer } = this.#role;
+    const address = signer?.status?.address;
+    const answered = node.answeredAtMs !== undefined;
+    return {
+      desired: this.#wantedOverlay(nowMs),
+      run: this.#desiredGaiad?.run ?? 'running',
+      signer: signer ? { up: signer.up, downForMs: signer.downForMs } : 'none',
+      address,
+      node: {
+        answered,
+        silentMs: node.silentSinceMs === undefined ? 0 : nowMs - node.silentSinceMs,
+        height: view.height,
+        moves: sinceCommitMs <= Math.max(movingMsMin, movingBlocks * 1000 * (seconds ?? 0)),
+        blockSeconds: seconds,
+        selfSigning: selfSigning(identity.kind, config.signer !== undefined, address, node.status),
+        stuck: stuckSinceSigner(
+          this.#absence,
+          { answered, committedAtMs: view.committedAtMs, blockSeconds: seconds },
+          nowMs,
+        ),
+      },
+    };
+  }
+
+  #wantedOverlay(nowMs: number): OverlayInput['desired'] {
+    if (!this.#cloud) return { known: 'alone' };
+    if (!this.#desiredGaiad) return { known: false, forMs: nowMs - this.#startedAtMs };
+    return desiredOverlay(this.#desiredGaiad.config, overlayHash, nowMs - this.#desiredAtMs);
+  }
+
+  #reportGaiad(): void {
+    const { reported } = this.#supervisor;
+    const malformed = this.#desiredGaiad?.rejected ?? [];
+    const now: ReportedGaiad = malformed.length > 0 ? { ...reported, rejected: malformed } : reported;
+    if (isDeepStrictEqual(now, this.#gaiadReported)) return;
+    this.#gaiadReported = now;
+    this.#cloud?.report('gaiad', now);
+    this.#reporter?.sendHealth();
+  }
+
+  #checkTroubles(nowMs: number): void {
+    const { signer } = this.#role;
+    this.#troubles = [...this.#supervisor.troubles(), ...signerTroubles(signer)];
+    const offlineMs = this.#cloud?.offlineMs ?? 0;
+    if (offlineMs >= offlineAlertMs) {
+      const text = 'This server could not reach the cloud. Signing goes on while DynamoDB is in reach.';
+      this.#troubles.push({ kind: 'offline', severity: 'warning', text });
+    }
+    const { alerts, memory } = planAlerts(this.#troubles, this.#alerts, nowMs);
+    this.#alerts = memory;
+    for (const { kind, severity, text } of alerts) this.#alert(kind, severity, text);
+  }
+
+  #tell(
+    kind: Parameters<MessageMaker['event']>[0],
+    detail: string,
+    data?: Parameters<MessageMaker['event']>[2],
+  ): void {
+    this.#cloud?.queue(this.#messages.event(kind, detail, data));
+  }
+
+  #alert(kind: AlertKind, severity: Severity, text: string, rejected?: RejectedSetting[]): void {
+    this.#log[severity === 'info' ? 'info' : 'warn']({ alert: kind, severity }, text);
+    this.#cloud?.queue(this.#messages.alert(kind, severity, text, rejected && { rejected }));
+  }
+
+  async #warnOfSettings(): Promise<void> {
+    const adaptive = await this.#supervisor.setting('blocksync', 'adaptive_sync').catch(() => undefined);
+    if (adaptive !== true || this.#home.node.kind !== 'validator' || this.#ticks !== slowTicks) return;
+    this.#alert(
+      'config-rejected',
+      'warning',
+      "blocksync.adaptive_sync is on in this validator's config.toml: it can sign past checks of double signs (cometbft#5953). Set it to false.",
+    );
+  }
+
+  get #countsFile(): string {
+    return `${this.#home.path(homePaths.state)}/signing.json`;
+  }
+
+  async #keepCounts(): Promise<void> {
+    const { config } = this.#home;
+    if (!config.signer || this.#chain.view.countedTo === 0) return;
+    await saveCounts(this.#countsFile, config.signer.chain_id, this.#chain.view).catch((error) =>
+      this.#log.warn({ reason: String(error) }, 'the counts of signatures were not kept'),
+    );
+  }
+
+  #seen(): Omit<Seen, 'load'> {
+    const { signer } = this.#role;
+    return {
+      home: this.#home,
+      role: this.#role.reported,
+      gaiad: this.#supervisor.reported,
+      chain: this.#chain.view,
+      node: this.#chain.node,
+      signer: signer && { up: signer.up, status: signer.status },
+      monotonicMs: this.#clock.monotonicMs(),
+    };
+  }
+
+  #worstTrouble(): string | undefined {
+    const critical = this.#troubles.find(({ severity }) => severity === 'critical');
+    if (critical) return critical.text;
+    const { state } = this.#supervisor.reported;
+    return state === 'running' || state === 'stopped' ? undefined : `gaiad is ${state}`;
+  }
+
+  #status(): object {
+    const { thing, node, root } = this.#home;
+    const { signer } = this.#role;
+    const { view, node: nodeView } = this.#chain;
+    return {
+      thing,
+      ...node,
+      home: root,
+      version: beamVersion,
+      pid: process.pid,
+      cloud: this.#cloud
+        ? { connected: this.#cloud.connected, queued: this.#cloud.queued }
+        : 'none: stand-alone',
+      role: this.#role.reported,
+      desiredRole: this.#role.desired ?? null,
+      gaiad: {
+        ...this.#supervisor.reported,
+        pid: this.#supervisor.pid ?? null,
+        waitsFor: this.#supervisor.waitsFor ?? null,
+        height: view.height,
+        catchingUp: nodeView.status?.sync_info.catching_up ?? null,
+        peers: nodeView.peers ?? null,
+        blockSeconds: blockSeconds(view) ?? null,
+      },
+      signing: { missedTotal: view.missedTotal, lastSignedHeight: view.lastSignedHeight ?? null },
+      signer: signer ? { up: signer.up, status: signer.status ?? null } : null,
+      troubles: this.#troubles,
+    };
+  }
+}
+
+function describe(rejected: readonly RejectedSetting[]): string {
+  return rejected.map(({ path, reason }) => `${path}: ${reason}`).join('; ');
+}

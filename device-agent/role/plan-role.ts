@@ -1,0 +1,253 @@
+/**
+ * What a pilot does about its server's role: a pure core of (desired role, signer, chain, now). It hands the cloud's
+ * wish to the signer, asks for the role when the holder is gone, and reports what the signer is. None of it lets
+ * anybody sign: that is the record's alone.
+ */
+
+import type { NodeKind } from '../../protocol/names.ts';
+import type { DesiredRole, ReportedRoleState } from '../../protocol/shadows.ts';
+import { beatPeriodMs, type ControlRequest, type SignerStatus } from '../../protocol/signer-control.ts';
+import type { RoleRequestEvent } from '../../protocol/topics.ts';
+
+export interface RoleInput {
+  thing: string;
+  kind: NodeKind;
+  /** The role shadow's desired state; undefined: none, or not known. */
+  desired: DesiredRole | undefined;
+  /** Why the desired state can't be read. */
+  desiredFault: string | undefined;
+  /** Undefined where this server has no signer. */
+  signer: { up: boolean; downForMs: number; session: number; status: SignerStatus | undefined } | undefined;
+  chain: {
+    /** Since the node beside us committed its last block; undefined: not since this pilot's start. */
+    sinceCommitMs: number | undefined;
+    blockSeconds: number | undefined;
+    catchingUp: boolean | undefined;
+    /** Commits in a row, up to the last, without our validator's signature. */
+    missedInRow: number;
+    height: number;
+    lastSignedHeight: number | undefined;
+  };
+  now: { monotonicMs: number; wallMs: number };
+}
+
+export interface RoleMemory {
+  reported: ReportedRoleState;
+  /** False until the signer was heard, or waited for in vain: a pilot that starts beside an active signer must not say standby. */
+  known: boolean;
+  /** Of the last role-request. */
+  requestedAtMs: number | undefined;
+  /** The last `grant` or `stand-by` sent: which, and when. */
+  sent: { key: string; atMs: number } | undefined;
+  /** The epoch after which `fenced` has been told. */
+  fencedTold: number | undefined;
+  /** The record's epoch, and our node's height when it was first seen: what was missed before is not its holder's. */
+  epochSeen: { recordId: string; epoch: number; height: number } | undefined;
+}
+
+export interface RoleStepArguments {
+  control: { request: ControlRequest };
+  report: { state: ReportedRoleState };
+  'request-role': Pick<
+    RoleRequestEvent,
+    'reason' | 'recordId' | 'epoch' | 'holder' | 'height' | 'nodeHeight' | 'lastSignedHeight'
+  >;
+  'tell-fenced': { detail: string };
+}
+export type RoleStep = {
+  [Name in keyof RoleStepArguments]: { action: Name } & RoleStepArguments[Name];
+}[keyof RoleStepArguments];
+export type RoleExecutors = { [Name in keyof RoleStepArguments]: (step: RoleStepArguments[Name]) => void };
+
+/** Commits in a row without our signature, after which a standby asks (design, failover, detection). */
+export const missedInRowMin = 3;
+/** The node still commits when its last block is this many block times old at most … */
+const freshBlocks = 2.5;
+/** … or this old: with our validator's proposal lost, the block takes 3 s longer. */
+const freshMsMin = 4_000;
+const resendMs = 2_000;
+/** A signer that was started again at once is not worth a word. */
+const signerGraceMs = 3_000;
+
+export function initialRole(kind: NodeKind, wallMs: number): RoleMemory {
+  return {
+    reported: {
+      role: kind === 'sentry' ? 'sentry' : 'standby',
+      epoch: 0,
+      since: new Date(wallMs).toISOString(),
+      reason: '',
+    },
+    known: false,
+    requestedAtMs: undefined,
+    sent: undefined,
+    fencedTold: undefined,
+    epochSeen: undefined,
+  };
+}
+
+export function planRole(input: RoleInput, memory: RoleMemory): { steps: RoleStep[]; memory: RoleMemory } {
+  const steps: RoleStep[] = [];
+  let next = memory;
+
+  const { signer } = input;
+  const known = memory.known || !signer || signer.up || signer.downForMs >= signerGraceMs;
+  const reported = known ? reportedState(input, memory.reported) : memory.reported;
+  if (known && (!memory.known || !sameReport(reported, memory.reported))) {
+    next = { ...next, reported, known };
+    steps.push({ action: 'report', state: reported });
+  }
+
+  const fenced = signer?.up && signer.status?.state === 'fenced' ? signer.status : undefined;
+  if (fenced && next.fencedTold !== fenced.epoch) {
+    next = { ...next, fencedTold: fenced.epoch };
+    const by = fenced.record
+      ? `; ${fenced.record.holder || 'nobody'} holds epoch ${fenced.record.epoch}`
+      : '';
+    steps.push({
+      action: 'tell-fenced',
+      detail: `signed in epoch ${fenced.epoch} until its write was refused${by}`,
+    });
+  }
+
+  const order = controlFor(input);
+  if (order) {
+    const key = `${signer?.session} ${JSON.stringify(order)}`;
+    const { monotonicMs } = input.now;
+    if (memory.sent?.key !== key || monotonicMs - memory.sent.atMs >= resendMs) {
+      next = { ...next, sent: { key, atMs: monotonicMs } };
+      steps.push({ action: 'control', request: order });
+    }
+  } else if (next.sent) next = { ...next, sent: undefined };
+
+  next = { ...next, epochSeen: epochSeen(input, next.epochSeen) };
+  const request = roleRequest(input, next);
+  if (request) {
+    next = { ...next, requestedAtMs: input.now.monotonicMs };
+    steps.push({ action: 'request-role', ...request });
+  }
+  return { steps, memory: next };
+}
+
+function reportedState(input: RoleInput, former: ReportedRoleState): ReportedRoleState {
+  const { role, epoch, reason } = roleNow(input, former);
+  const fault = input.desiredFault ? `the desired role can't be read: ${input.desiredFault}` : '';
+  const words = [reason, fault].filter(Boolean).join('; ').slice(0, 300);
+  const same = role === former.role && epoch === former.epoch;
+  return {
+    role,
+    epoch,
+    since: same ? former.since : new Date(input.now.wallMs).toISOString(),
+    reason: words,
+  };
+}
+
+function roleNow(
+  { kind, desired, signer }: RoleInput,
+  former: ReportedRoleState,
+): Pick<ReportedRoleState, 'role' | 'epoch' | 'reason'> {
+  if (kind === 'sentry') return { role: 'sentry', epoch: 0, reason: '' };
+  const resting = desired?.role === 'maintenance' ? 'maintenance' : 'standby';
+  if (!signer)
+    return { role: resting, epoch: 0, reason: 'gaiad signs by itself: this server has no Beam signer' };
+  const { status } = signer;
+  if (!signer.up || !status) {
+    // It may sign on in a moment, and the record still names whom it names: the role stays, with the reason.
+    const reason = signer.downForMs < signerGraceMs ? former.reason : 'the signer does not answer';
+    return { role: former.role, epoch: former.epoch, reason };
+  }
+  const { epoch } = status;
+  switch (status.state) {
+    case 'active':
+      return { role: 'active', epoch, reason: '' };
+    case 'local':
+      return {
+        role: 'active',
+        epoch,
+        reason: 'signs under the local guard: no other server may hold its key',
+      };
+    case 'fenced':
+      return { role: 'fenced', epoch, reason: status.reason ?? '' };
+    case 'claiming':
+      return { role: resting, epoch, reason: '' };
+    case 'standby':
+      return { role: resting, epoch, reason: status.reason ?? '' };
+    case 'unenrolled':
+      return {
+        role: resting,
+        epoch,
+        reason: status.reason ?? 'the signer is not enrolled: see beam signer enrol or join',
+      };
+    case 'refusing':
+      return { role: resting, epoch, reason: `the signer refuses: ${status.reason ?? 'see its log'}` };
+  }
+}
+
+function sameReport(a: ReportedRoleState, b: ReportedRoleState): boolean {
+  return a.role === b.role && a.epoch === b.epoch && a.since === b.since && a.reason === b.reason;
+}
+
+/** What the signer should be told now, by the desired role. */
+function controlFor({ desired, signer, kind }: RoleInput): ControlRequest | undefined {
+  if (kind !== 'validator' || !desired || !signer?.up || !signer.status) return undefined;
+  const { state, epoch } = signer.status;
+  if (desired.role !== 'active') return state === 'fenced' ? { type: 'stand-by' } : undefined;
+  if (desired.epoch === undefined) return undefined;
+  const open = state === 'standby' || state === 'fenced' || state === 'active';
+  const claimed = state === 'active' && epoch >= desired.epoch;
+  // A wish for an epoch that has passed is not one to act on; the signer would see as much in the record.
+  const passed = signer.status.record !== undefined && desired.epoch <= signer.status.record.epoch;
+  return open && !claimed && !passed ? { type: 'grant', epoch: desired.epoch } : undefined;
+}
+
+function epochSeen({ signer, chain }: RoleInput, former: RoleMemory['epochSeen']): RoleMemory['epochSeen'] {
+  const { record, recordId } = signer?.status ?? {};
+  if (!record || !recordId) return former;
+  if (former?.recordId === recordId && former.epoch === record.epoch) return former;
+  return { recordId, epoch: record.epoch, height: chain.height };
+}
+
+function roleRequest(
+  { kind, thing, desired, signer, chain, now }: RoleInput,
+  memory: RoleMemory,
+): RoleStepArguments['request-role'] | undefined {
+  const status = signer?.up ? signer.status : undefined;
+  if (kind !== 'validator' || status?.state !== 'standby' || desired?.role === 'maintenance')
+    return undefined;
+  const { record, recordId, beat } = status;
+  // Before the first epoch nobody is gone: an operator names the first active.
+  if (!record || !recordId || record.holder === '' || record.holder === thing) return undefined;
+  const granted = record.grantEpoch > record.epoch && record.grantTo === thing;
+  if (granted) return undefined;
+
+  const blockSeconds = chain.blockSeconds ?? status.blockSeconds;
+  const freshMs = Math.max(freshMsMin, freshBlocks * 1000 * (blockSeconds ?? 0));
+  const commits =
+    chain.sinceCommitMs !== undefined && chain.sinceCommitMs <= freshMs && chain.catchingUp === false;
+  if (!commits) return undefined;
+
+  const ofHolder = beat?.epoch === record.epoch ? beat : undefined;
+  const reason = ofHolder?.yielded
+    ? 'yielded'
+    : ofHolder?.lost
+      ? 'beat-still'
+      : chain.missedInRow >= missedInRowMin && ownMisses(memory, chain.height)
+        ? 'commits-missed'
+        : undefined;
+  if (!reason) return undefined;
+  const sinceRequestMs = now.monotonicMs - (memory.requestedAtMs ?? Number.NEGATIVE_INFINITY);
+  if (sinceRequestMs < beatPeriodMs(blockSeconds)) return undefined;
+  return {
+    reason,
+    recordId,
+    epoch: record.epoch,
+    holder: record.holder,
+    height: record.position.height,
+    nodeHeight: chain.height,
+    ...(chain.lastSignedHeight === undefined ? {} : { lastSignedHeight: chain.lastSignedHeight }),
+  };
+}
+
+/** Enough heights have passed in the record's epoch; the last one's commit is only known from the next block. */
+function ownMisses({ epochSeen }: RoleMemory, height: number): boolean {
+  return epochSeen !== undefined && height - epochSeen.height > missedInRowMin;
+}

@@ -1,0 +1,55 @@
+/** What of a signer's state a person should hear of: pure. */
+
+import type { SignerStatus } from '../../protocol/signer-control.ts';
+import type { Trouble } from '../alerts/plan-alerts.ts';
+
+const downMsMin = 3_000;
+const recordSilentMsMin = 5_000;
+
+export function signerTroubles(
+  signer: { up: boolean; downForMs: number; status: SignerStatus | undefined } | undefined,
+): Trouble[] {
+  if (!signer) return [];
+  const { up, downForMs, status } = signer;
+  if (!up) {
+    if (downForMs < downMsMin) return [];
+    return [
+      {
+        kind: 'signer-down',
+        severity: 'critical',
+        text: 'The signer of this server does not answer its control socket: nothing is signed here. Start it, or look at its log.',
+      },
+    ];
+  }
+  if (!status) return [];
+  const troubles: Trouble[] = [];
+  const reason = status.reason ?? 'see its log';
+  if (status.state === 'refusing') {
+    const foreign = /foreign/i.test(reason);
+    const record = !foreign && /record/i.test(reason);
+    troubles.push({
+      kind: foreign ? 'foreign-signer' : record ? 'record-trouble' : 'signer-refuses',
+      severity: 'critical',
+      text: `The signer of this server refuses to sign: ${reason}`,
+    });
+  } else if (status.state === 'unenrolled') {
+    troubles.push({
+      kind: 'signer-refuses',
+      severity: 'warning',
+      text: 'The signer of this server is not enrolled and signs nothing: run `beam signer enrol` on one server of the fleet, `beam signer join` on the others.',
+    });
+  }
+  const silentMs = status.record?.ageMs ?? 0;
+  if (
+    status.guard === 'record' &&
+    silentMs >= recordSilentMsMin &&
+    !troubles.some(({ kind }) => kind === 'record-trouble')
+  ) {
+    troubles.push({
+      kind: 'record-trouble',
+      severity: 'critical',
+      text: 'The sign record can not be reached from this server: nothing is signed here until it can. Look at the network and at DynamoDB.',
+    });
+  }
+  return troubles;
+}
