@@ -41,6 +41,14 @@ export interface Statement {
   where?: Expression;
 }
 
+/** Names of the functions that are called anywhere in a statement, an expression, a template. */
+export function calledFunctions(tree: unknown): Set<string> {
+  if (typeof tree !== 'object' || tree === null) return new Set();
+  const inside = new Set(Object.values(tree).flatMap((part) => [...calledFunctions(part)]));
+  const { kind, name } = tree as { kind?: unknown; name?: unknown };
+  return kind === 'call' && typeof name === 'string' ? inside.add(name) : inside;
+}
+
 /** What a statement says that this engine does not know, and where. */
 export class SqlError extends Error {
   constructor(text: string, at: number, message: string) {

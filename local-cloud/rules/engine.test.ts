@@ -1,0 +1,336 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from '@jest/globals';
+import { createRulesEngine, type RulesEngine } from './engine.ts';
+
+let published: { topic: string; payload: string; qos: number }[];
+let invoked: { name: string; event: unknown }[];
+let logged: { level: string; message: string; details: object }[];
+let engine: RulesEngine;
+/** What the broker does with a published message besides keeping it. */
+let onPublish: (topic: string, payload: Buffer) => Promise<void> | void;
+
+beforeEach(() => {
+  published = [];
+  invoked = [];
+  logged = [];
+  onPublish = () => {};
+  engine = createRulesEngine({
+    async publish(topic, payload, qos) {
+      published.push({ topic, payload: payload.toString(), qos });
+      await onPublish(topic, payload);
+    },
+    async invokeLambda(name, event) {
+      if (name === 'missing') throw new Error('Function not found: missing');
+      invoked.push({ name, event });
+    },
+    log: {
+      warn: (details, message) => logged.push({ level: 'warn', message, details }),
+      error: (details, message) => logged.push({ level: 'error', message, details }),
+    },
+    now: () => 1_795_000_000_000,
+    getThingShadow: (thing, shadow) =>
+      thing === 'demo_val1' && shadow === 'role' ? { state: { desired: { role: 'active' } } } : undefined,
+  });
+});
+
+const arnOf = (name: string) => `arn:aws:lambda:local:000000000000:function:${name}`;
+const lambda = (name: string) => ({ lambda: { functionArn: arnOf(name) } });
+const republish = (topic: string, more: object = {}) => ({
+  republish: { roleArn: 'arn:aws:iam::0:role/r', topic, ...more },
+});
+const hole = (expression: string) => `\${${expression}}`;
+const rule = (sql: string, actions: object[], more: object = {}) => ({
+  sql,
+  actions,
+  awsIotSqlVersion: '2016-03-23',
+  ...more,
+});
+const send = (topic: string, payload: unknown, origin = {}) =>
+  engine.onMessage(topic, Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload)), origin);
+
+test("a function gets the SELECT's result as its event, with no envelope", async () => {
+  engine.load(
+    'health',
+    rule(
+      "SELECT *, topic(3) AS sender, timestamp() AS at, clientid() AS client, principal() AS cert FROM 'beam/+/+/health'",
+      [lambda('health')],
+    ),
+  );
+  await send('beam/demo/demo_val1/health', { height: 5 }, { clientId: 'demo_val1', principalId: 'ba67' });
+  await send('beam/demo/demo_val1/alert/x', { height: 6 });
+  expect(invoked).toEqual([
+    {
+      name: 'health',
+      event: { height: 5, sender: 'demo_val1', at: 1_795_000_000_000, client: 'demo_val1', cert: 'ba67' },
+    },
+  ]);
+});
+
+test('actions start before onMessage returns, in the order of the messages', () => {
+  engine.load('all', rule("SELECT n FROM 'a/#'", [lambda('one'), lambda('two')]));
+  for (let n = 0; n < 3; n++) void send('a/b', { n });
+  expect(invoked.map(({ name, event }) => [name, event])).toEqual(
+    [0, 1, 2].flatMap((n) => [
+      ['one', { n }],
+      ['two', { n }],
+    ]),
+  );
+});
+
+test.each([
+  ['a/+/c', 'a/b/c', true],
+  ['a/+', 'a/b/c', false],
+  ['a/#', 'a/b/c', true],
+  ['a/#', 'a', false],
+  ['#', 'a/b', true],
+  ['#', '$aws/events/presence/connected/x', false],
+  ['$aws/events/presence/+/+', '$aws/events/presence/connected/x', true],
+  ['a/b', 'a/B', false],
+])('FROM %s and a message on %s: fires %p', async (filter, topic, fires) => {
+  engine.load('r', rule(`SELECT * FROM '${filter}'`, [lambda('f')]));
+  await send(topic, {});
+  expect(invoked.length).toBe(fires ? 1 : 0);
+});
+
+test('WHERE decides, also with what the message does not have, and with shadows', async () => {
+  engine.load('where', rule("SELECT n FROM 'a' WHERE n > 3", [lambda('f')]));
+  engine.load(
+    'shadow',
+    rule("SELECT n FROM 'a' WHERE get_thing_shadow(thing, 'role', 'arn').state.desired.role = 'active'", [
+      lambda('g'),
+    ]),
+  );
+  for (const payload of [{ n: 3 }, { n: 4 }, {}, { n: 'x' }, [], 'text', { thing: 'demo_val1', n: 1 }])
+    await send('a', payload);
+  await send('a', Buffer.from('not JSON'));
+  expect(invoked).toEqual([
+    { name: 'f', event: { n: 4 } },
+    { name: 'g', event: { n: 1 } },
+  ]);
+});
+
+test('republish: templates see the original message, $$ stands for $, the payload is what was selected', async () => {
+  engine.load(
+    'shadow',
+    rule("SELECT 'standby' AS state.desired.role FROM 'in/+'", [
+      republish(`$$aws/things/${hole('topic(2)')}/shadow/name/${hole('shadow')}/update`, { qos: 1 }),
+      republish('plain'),
+    ]),
+  );
+  engine.load('value', rule("SELECT VALUE n FROM 'v'", [republish('out')]));
+  await send('in/t1', { shadow: 'role', state: 'original' });
+  await send('v', { n: [1, 'x'] });
+  await send('v', {});
+  const role = '{"state":{"desired":{"role":"standby"}}}';
+  expect(published).toEqual([
+    { topic: '$aws/things/t1/shadow/name/role/update', payload: role, qos: 1 },
+    { topic: 'plain', payload: role, qos: 0 },
+    { topic: 'out', payload: '[1,"x"]', qos: 0 },
+    { topic: 'out', payload: '', qos: 0 },
+  ]);
+});
+
+test('a message that is no JSON is republished as it is, and does not reach a function', async () => {
+  const bytes = Buffer.from([0x7b, 0xff]);
+  engine.load(
+    'raw',
+    rule("SELECT * FROM 'a'", [republish('out'), lambda('f')], { errorAction: lambda('alert') }),
+  );
+  await send('a', bytes);
+  expect(published).toHaveLength(1);
+  expect(invoked).toMatchObject([
+    { name: 'alert', event: { failures: [{ failedAction: 'LambdaAction', failedResource: arnOf('f') }] } },
+  ]);
+});
+
+test('the error action gets one message with every failure', async () => {
+  engine.load(
+    'r',
+    rule("SELECT * FROM 'a/+'", [lambda('missing'), republish(`out/${hole('nowhere')}`), lambda('fine')], {
+      errorAction: lambda('alert'),
+    }),
+  );
+  await send('a/b', { x: 1 }, { clientId: 'demo_val1' });
+  expect(invoked.map(({ name }) => name)).toEqual(['fine', 'alert']);
+  expect(invoked[1]?.event).toEqual({
+    ruleName: 'r',
+    topic: 'a/b',
+    cloudwatchTraceId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    clientId: 'demo_val1',
+    base64OriginalPayload: Buffer.from('{"x":1}').toString('base64'),
+    failures: [
+      {
+        failedAction: 'LambdaAction',
+        failedResource: arnOf('missing'),
+        errorMessage: 'Function not found: missing',
+      },
+      {
+        failedAction: 'RepublishAction',
+        failedResource: '',
+        errorMessage: `${hole('nowhere')} is Undefined for this message`,
+      },
+    ],
+  });
+});
+
+test('an error action that fails is logged, and one message does not stop the next', async () => {
+  engine.load('r', rule("SELECT * FROM 'a'", [lambda('missing')], { errorAction: lambda('missing') }));
+  await send('a', {});
+  await send('a', {});
+  expect(logged.filter(({ message }) => message === 'The error action of a rule failed too')).toHaveLength(2);
+});
+
+test('Basic Ingest reaches the named rule alone, without its prefix in topic()', async () => {
+  engine.load('named', rule("SELECT topic() AS t, topic(1) AS first FROM 'building/#'", [lambda('f')]));
+  engine.load('other', rule("SELECT * FROM 'building/#'", [lambda('g')]));
+  engine.load('no_from', rule('SELECT *', [lambda('h')]));
+  await send('$aws/rules/named/building/5', {});
+  await send('$aws/rules/no_from/x', { n: 1 });
+  await send('$aws/rules/named/elsewhere', {});
+  await send('$aws/rules/nobody/x', {});
+  await send('x', { n: 2 });
+  expect(invoked).toEqual([
+    { name: 'f', event: { t: 'building/5', first: 'building' } },
+    { name: 'h', event: { n: 1 } },
+  ]);
+  expect(logged.map(({ message }) => message)).toEqual([
+    "A message for a rule does not match the rule's FROM; it is dropped",
+    'A message for a rule that is not there, or disabled, is dropped',
+  ]);
+});
+
+test('rules are replaced, disabled, removed and listed; a refused load changes nothing', async () => {
+  const first = rule("SELECT 1 AS v FROM 'a'", [lambda('f')]);
+  engine.load('r', first);
+  expect(() => engine.load('r', rule("SELECT nosuch() AS v FROM 'a'", [lambda('f')]))).toThrow(/nosuch/);
+  expect(engine.list()).toEqual([{ ruleName: 'r', topicRulePayload: first }]);
+  await send('a', {});
+  engine.load('r', rule("SELECT 2 AS v FROM 'b'", [lambda('f')]));
+  await send('a', {});
+  await send('b', {});
+  engine.load('r', rule("SELECT 3 AS v FROM 'b'", [lambda('f')], { ruleDisabled: true }));
+  await send('b', {});
+  engine.remove('r');
+  engine.remove('r');
+  await send('b', {});
+  expect(invoked.map(({ event }) => event)).toEqual([{ v: 1 }, { v: 2 }]);
+  expect(engine.list()).toEqual([]);
+});
+
+test('rules that set each other off end after a bounded number of turns', async () => {
+  onPublish = async (topic, payload) => {
+    // As through a broker and a shadow service: later, but on behalf of the message.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await engine.onMessage(topic, payload, {});
+  };
+  engine.load('ping', rule("SELECT * FROM 'ping'", [republish('pong')]));
+  engine.load('pong', rule("SELECT * FROM 'pong'", [republish('ping')]));
+  await send('ping', {});
+  expect(published).toHaveLength(8);
+  expect(logged.map(({ message }) => message)).toEqual([
+    'Rules set each other off 8 times; the message goes no further',
+  ]);
+  await send('ping', {});
+  expect(published).toHaveLength(16);
+});
+
+test.each<[string, object, RegExp]>([
+  [
+    'another kind of action',
+    rule("SELECT * FROM 'a'", [{ s3: { bucketName: 'b' } }]),
+    /actions\.0\.s3: this kind of action is not in the local cloud/,
+  ],
+  [
+    'two kinds in one action',
+    rule("SELECT * FROM 'a'", [{ ...lambda('f'), ...republish('x') }]),
+    /actions\.0\.kind: an action has exactly one/,
+  ],
+  [
+    'eleven actions',
+    rule("SELECT * FROM 'a'", Array(11).fill(lambda('f'))),
+    /actions: has more than 10 actions/,
+  ],
+  ['an unknown key', rule("SELECT * FROM 'a'", [], { enabled: true }), /Unrecognized key: "enabled"/],
+  ['no SQL version', { sql: "SELECT * FROM 'a'", actions: [] }, /awsIotSqlVersion: must be 2016-03-23/],
+  [
+    'the old SQL version',
+    rule("SELECT * FROM 'a'", [], { awsIotSqlVersion: '2015-10-08' }),
+    /awsIotSqlVersion: must be 2016-03-23/,
+  ],
+  ['unknown SQL', rule("SELECT * FROM 'a' WHERE x LIKE 'y'", []), /sql: SQL line 1, column 27: LIKE/],
+  ['a filter that is none', rule("SELECT * FROM 'a/b#'", []), /sql: the topic filter 'a\/b#' has a wildcard/],
+  [
+    'a filter of Basic Ingest',
+    rule("SELECT * FROM '$aws/rules/r/#'", []),
+    /no rule can be subscribed to Basic Ingest/,
+  ],
+  [
+    'a reserved topic with one $',
+    rule("SELECT * FROM 'a'", [republish('$aws/things/x/shadow/update')]),
+    /written with \$\$/,
+  ],
+  [
+    'a topic with a wildcard',
+    rule("SELECT * FROM 'a'", [republish('a/+')]),
+    /actions\.0\.republish\.topic: 'a\/\+' has a wildcard/,
+  ],
+  ['QoS 2', rule("SELECT * FROM 'a'", [republish('b', { qos: 2 })]), /actions\.0\.republish\.qos/],
+  ['headers', rule("SELECT * FROM 'a'", [republish('b', { headers: {} })]), /Unrecognized key: "headers"/],
+  [
+    'an open template',
+    rule("SELECT * FROM 'a'", [republish('b/$' + '{topic()')]),
+    /actions\.0\.republish\.topic: SQL line 1, column 12/,
+  ],
+  [
+    'a placeholder that nobody filled',
+    rule("SELECT * FROM 'a'", [{ lambda: { functionArn: hole('lambda:roles') } }]),
+    /actions\.0\.lambda\.functionArn: SQL/,
+  ],
+  [
+    'an error action of another kind',
+    rule("SELECT * FROM 'a'", [], { errorAction: { sqs: {} } }),
+    /errorAction\.sqs: this kind/,
+  ],
+  [
+    'an error action that reads a shadow',
+    rule("SELECT * FROM 'a'", [], { errorAction: republish(`a/${hole("get_thing_shadow('a', 'b').x")}`) }),
+    /errorAction: AWS lets no function/,
+  ],
+])('refused at load: %s', (_, payload, fault) => {
+  expect(() => engine.load('r', payload)).toThrow(fault);
+});
+
+test('all faults of a rule are reported at once', () => {
+  const payload = rule('SELECT FROM', [{ s3: {} }, republish('#')]);
+  expect(() => engine.load('not a name', payload)).toThrow(
+    /ruleName: .*\n.*sql: .*\n.*actions\.0\.s3.*\n.*actions\.1\.republish/,
+  );
+});
+
+test('without shadows get_thing_shadow() is refused at load', () => {
+  const blind = createRulesEngine({
+    publish: () => {},
+    invokeLambda: async () => {},
+    log: { warn: () => {}, error: () => {} },
+  });
+  expect(() => blind.load('r', rule("SELECT get_thing_shadow('a', 'r') AS s FROM 'a'", []))).toThrow(
+    /reaches no shadows here/,
+  );
+});
+
+test("Beam's own rules load", () => {
+  const folder = join(import.meta.dirname, '../../cloud-rules/rules');
+  for (const file of readdirSync(folder)) {
+    const text = readFileSync(join(folder, file), 'utf8').replaceAll(
+      /\$\{lambda:([a-z0-9-]+)\}/g,
+      (_, name) => arnOf(name),
+    );
+    const { ruleName, topicRulePayload } = JSON.parse(text) as {
+      ruleName: string;
+      topicRulePayload: unknown;
+    };
+    engine.load(ruleName, topicRulePayload);
+  }
+  expect(engine.list().length).toBeGreaterThan(0);
+});

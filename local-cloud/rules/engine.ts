@@ -1,0 +1,187 @@
+/**
+ * The rules engine: each message that a rule's FROM matches and its WHERE lets pass goes, as its SELECT shapes it,
+ * to the rule's actions; where one fails, to its error action. Rules start in the order of the messages.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { evaluateStatement } from '../engines/sql/evaluate.ts';
+import { type Message, parsePayload } from '../engines/sql/message.ts';
+import { fillTemplate } from '../engines/sql/template.ts';
+import type { ObjectValue, Value } from '../engines/sql/values.ts';
+import { FilterIndex, parseBasicIngest, topicMatches } from '../engines/topic-filter.ts';
+import { type Action, functionNameOf, parseTopicRule, republishTopic, type TopicRule } from './topic-rule.ts';
+
+export interface RulesEngineOptions {
+  /** Hands a message to the broker (and so to the shadow service and to this engine again). */
+  publish(topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean): Promise<void> | void;
+  /** Queues an asynchronous invocation; fails where it can't be queued. */
+  invokeLambda(functionName: string, event: unknown): Promise<unknown>;
+  log: { warn(details: object, message: string): void; error(details: object, message: string): void };
+  /** ms since the epoch. */
+  now?: () => number;
+  /** A shadow's document, as its get answers. Left out: a rule that calls get_thing_shadow() is refused. */
+  getThingShadow?: (thing: string, shadow: string | undefined) => ObjectValue | undefined;
+  accountId?: string;
+}
+
+export interface MessageOrigin {
+  /** Of the publisher, where it came over MQTT. */
+  clientId?: string;
+  /** The certificate's id. */
+  principalId?: string;
+}
+
+export interface RulesEngine {
+  /** Takes a rule, in place of one of its name. @throws RuleError with every fault and its place; nothing is changed then */
+  load(ruleName: string, topicRulePayload: unknown): void;
+  remove(ruleName: string): void;
+  list(): { ruleName: string; topicRulePayload: unknown }[];
+  /** Starts the actions at once; resolves when the last one ended. Never throws or rejects. */
+  onMessage(topic: string, payload: Buffer, origin: MessageOrigin): Promise<void>;
+}
+
+/** Rules that set off rules: a message so far from its origin goes in a circle. (AWS goes on, and sends the bill.) */
+const hopsMax = 8;
+
+interface Failure {
+  failedAction: string;
+  failedResource: string;
+  errorMessage: string;
+}
+
+export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
+  const { log, now = Date.now, accountId = '000000000000' } = options;
+  const rules = new Map<string, { rule: TopicRule; topicRulePayload: unknown }>();
+  const byFilter = new FilterIndex<TopicRule>();
+  /** How many rules led to what runs now; republished messages come back through the broker in this context. */
+  const hops = new AsyncLocalStorage<number>();
+
+  function remove(ruleName: string): void {
+    const rule = rules.get(ruleName)?.rule;
+    rules.delete(ruleName);
+    if (rule?.statement.from !== undefined) byFilter.remove(rule.statement.from, rule);
+  }
+
+  /** @returns the rules that a message is for, and the topic as they see it. */
+  function route(topic: string): { topic: string; matching: TopicRule[] } {
+    const ingest = parseBasicIngest(topic);
+    if (!ingest) return { topic, matching: [...byFilter.match(topic)].filter(({ disabled }) => !disabled) };
+    const rule = rules.get(ingest.rule)?.rule;
+    const from = rule?.statement.from;
+    if (!rule || rule.disabled) {
+      log.warn(
+        { topic, ruleName: ingest.rule },
+        'A message for a rule that is not there, or disabled, is dropped',
+      );
+    } else if (from !== undefined && !topicMatches(from, ingest.topic)) {
+      log.warn(
+        { topic, ruleName: ingest.rule, from },
+        "A message for a rule does not match the rule's FROM; it is dropped",
+      );
+    } else return { topic: ingest.topic, matching: [rule] };
+    return { topic: ingest.topic, matching: [] };
+  }
+
+  async function onMessage(published: string, raw: Buffer, origin: MessageOrigin): Promise<void> {
+    const { topic, matching } = route(published);
+    if (matching.length === 0) return;
+    const depth = hops.getStore() ?? 0;
+    if (depth >= hopsMax) {
+      const ruleNames = matching.map(({ ruleName }) => ruleName);
+      log.error(
+        { topic, ruleNames },
+        `Rules set each other off ${hopsMax} times; the message goes no further`,
+      );
+      return;
+    }
+    const { getThingShadow } = options;
+    const message: Message = {
+      payload: parsePayload(raw),
+      raw,
+      topic,
+      ...(origin.clientId !== undefined && { clientId: origin.clientId }),
+      ...(origin.principalId !== undefined && { principal: origin.principalId }),
+      traceId: randomUUID(),
+      accountId,
+      receivedAt: now(),
+      newUuid: randomUUID,
+      random: Math.random,
+      ...(getThingShadow && { getThingShadow }),
+    };
+    await hops.run(depth + 1, () => Promise.all(matching.map((rule) => runRule(rule, message))));
+  }
+
+  async function runRule(rule: TopicRule, message: Message): Promise<void> {
+    const { ruleName } = rule;
+    let output: Value | Buffer;
+    try {
+      const evaluation = evaluateStatement(rule.statement, message);
+      if (!evaluation.fires) return;
+      output = evaluation.output;
+    } catch (error) {
+      log.warn({ err: error, ruleName, topic: message.topic }, 'A rule could not be evaluated on a message');
+      return;
+    }
+    const outcomes = await Promise.all(rule.actions.map((action) => tryAction(action, output, message)));
+    const failures = outcomes.filter((outcome) => outcome !== undefined);
+    if (failures.length === 0) return;
+    log.warn({ ruleName, topic: message.topic, failures }, 'Actions of a rule failed');
+    if (!rule.errorAction) return;
+    const report = {
+      ruleName,
+      topic: message.topic,
+      cloudwatchTraceId: message.traceId,
+      clientId: message.clientId ?? 'N/A',
+      base64OriginalPayload: message.raw.toString('base64'),
+      failures: failures.map((failure) => ({ ...failure })),
+    };
+    const failure = await tryAction(rule.errorAction, report, message);
+    if (failure)
+      log.error({ ruleName, topic: message.topic, failure }, 'The error action of a rule failed too');
+  }
+
+  async function tryAction(
+    action: Action,
+    output: Value | Buffer,
+    message: Message,
+  ): Promise<Failure | undefined> {
+    let resource = '';
+    try {
+      if (action.kind === 'lambda') {
+        resource = fillTemplate(action.functionArn, message);
+        if (Buffer.isBuffer(output)) throw new Error("a message that is no JSON: select encode(*, 'base64')");
+        const functionName = functionNameOf(resource);
+        // Undefined alone is an empty payload, which a function sees as {}.
+        await hops.run(0, () => options.invokeLambda(functionName, output === undefined ? {} : output));
+      } else {
+        resource = fillTemplate(action.topic, message);
+        const topic = republishTopic(resource);
+        resource = topic;
+        await options.publish(
+          topic,
+          Buffer.isBuffer(output) ? output : Buffer.from(JSON.stringify(output) ?? ''),
+          action.qos,
+        );
+      }
+      return undefined;
+    } catch (error) {
+      return {
+        failedAction: action.kind === 'lambda' ? 'LambdaAction' : 'RepublishAction',
+        failedResource: resource,
+        errorMessage: error instanceof Error ? error.message : String(error),
+      };
+    }
+  }
+
+  return {
+    load(ruleName, topicRulePayload) {
+      const rule = parseTopicRule(ruleName, topicRulePayload, options.getThingShadow !== undefined);
+      remove(ruleName);
+      rules.set(ruleName, { rule, topicRulePayload });
+      if (rule.statement.from !== undefined) byFilter.add(rule.statement.from, rule);
+    },
+    remove,
+    list: () => [...rules].map(([ruleName, { topicRulePayload }]) => ({ ruleName, topicRulePayload })),
+    onMessage,
+  };
+}
