@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { sdkChain } from './chains/sdk-chain.ts';
 import { standInChain } from './chains/stand-in.ts';
-import { dataPaths, FleetDataError, type FleetFile, readFleetFile, writeFleetFile } from './data/layout.ts';
+import { dataPaths, FleetDataError, type FleetFile, readFleetFile } from './data/layout.ts';
 import { freePorts, portIsFree } from './processes/ports.ts';
 
 export interface FleetPlan {
@@ -66,8 +66,13 @@ function chainName(chain: string): string {
   return basename(chain);
 }
 
-/** Makes the chain and writes fleet.json. An unfinished chain of an earlier try is made again. */
-export async function makeFleet(data: string, plan: FleetPlan, standInScript: string): Promise<FleetFile> {
+/** Makes the chain; an unfinished one of an earlier try is made again. The caller writes fleet.json. */
+export async function makeFleet(
+  data: string,
+  plan: FleetPlan,
+  cloud: FleetFile['cloud'],
+  standInScript: string,
+): Promise<FleetFile> {
   const paths = dataPaths(data);
   const { fleet, chainId, blockSeconds = blockSecondsDefault, chain: wanted = standInName } = plan;
   const ports = await freePorts(plan.nodes.length * 2);
@@ -79,9 +84,7 @@ export async function makeFleet(data: string, plan: FleetPlan, standInScript: st
   const maker = wanted === standInName ? standInChain(standInScript) : sdkChain(wanted);
   rmSync(paths.chain, { recursive: true, force: true });
   const chain = await maker.make({ out: paths.chain, chainId, blockSeconds, nodes, freePorts });
-  const file: FleetFile = { version: 1, fleet, cloud: await cloudPorts(plan), nodes, blockSeconds, chain };
-  writeFleetFile(data, file);
-  return file;
+  return { version: 1, fleet, cloud, nodes, blockSeconds, chain };
 }
 
 /** Ports for a cloud that has none yet. */

@@ -66,7 +66,7 @@ test.each<[string, Round, RegExp]>([
 
 test('a report holds the worst figures, and is ok only with every round done and good', () => {
   const second: Round = { ...good, epochBefore: 2, epochAfter: 3, secondsWithoutSignature: 2.25 };
-  expect(reportOf([good, second], 2)).toEqual({
+  expect(reportOf('none', [good, second], 2)).toEqual({
     fault: 'none',
     ok: true,
     missedBlocks: 0,
@@ -76,8 +76,12 @@ test('a report holds the worst figures, and is ok only with every round done and
     conflicts: 0,
     blockSeconds: 2,
   });
-  expect(reportOf([good], 2).ok).toBe(false);
-  const bad = reportOf([good, { ...second, missedHeights: [7], secondsWithoutSignature: undefined }], 2);
+  expect(reportOf('none', [good], 2).ok).toBe(false);
+  const bad = reportOf(
+    'none',
+    [good, { ...second, missedHeights: [7], secondsWithoutSignature: undefined }],
+    2,
+  );
   expect(bad).toMatchObject({ ok: false, missedBlocks: 1, secondsWithoutSignature: null });
   expect(faults).toHaveLength(6);
 });

@@ -97,29 +97,37 @@ function heights(list: readonly number[]): string {
   return `${list.length} block${list.length === 1 ? '' : 's'} (${list.join(', ')})`;
 }
 
-/** A drill's last line. */
+/** A drill's last line. Null: the drill came to no round, or no signature of ours came again. */
 export interface DrillReport {
   fault: Fault;
   ok: boolean;
   /** The most of any round. */
-  missedBlocks: number;
-  /** The longest of any round; null: no signature came again. */
+  missedBlocks: number | null;
+  /** The longest of any round. */
   secondsWithoutSignature: number | null;
-  epochBefore: number;
-  epochAfter: number;
-  conflicts: number;
-  blockSeconds: number;
+  epochBefore: number | null;
+  epochAfter: number | null;
+  conflicts: number | null;
+  blockSeconds: number | null;
 }
 
 /** The worst of all rounds; `epochBefore` is the first's, `epochAfter` the last's. */
-export function reportOf(rounds: readonly Round[], timesWanted: number): DrillReport {
+export function reportOf(fault: Fault, rounds: readonly Round[], timesWanted: number): DrillReport {
   const [first] = rounds;
   const last = rounds.at(-1);
-  if (!first || !last) throw new RangeError('a drill has one round at least');
+  if (!first || !last) {
+    const nothing = {
+      missedBlocks: null,
+      secondsWithoutSignature: null,
+      epochBefore: null,
+      epochAfter: null,
+    };
+    return { fault, ok: false, ...nothing, conflicts: null, blockSeconds: null };
+  }
   const seconds = rounds.map(({ secondsWithoutSignature }) => secondsWithoutSignature);
   const blockSeconds = rounds.map((round) => round.blockSeconds).sort((a, b) => a - b);
   return {
-    fault: first.fault,
+    fault,
     ok: rounds.length === timesWanted && rounds.every((round) => judgeRound(round).length === 0),
     missedBlocks: Math.max(...rounds.map(({ missedHeights }) => missedHeights.length)),
     secondsWithoutSignature: seconds.includes(undefined)

@@ -107,6 +107,11 @@ export class Runner {
     return this.#entries.get(name)?.identity;
   }
 
+  /** How often in a row it was started again, since its last steady run. */
+  restarts(name: string): number {
+    return this.#entry(name).restarts;
+  }
+
   names(): string[] {
     return [...this.#entries.keys()];
   }
@@ -128,10 +133,15 @@ export class Runner {
     for (const name of this.names()) this.hold(name);
     const named = new Set(groups.flat());
     for (const group of [...groups, this.names().filter((name) => !named.has(name))]) {
-      await Promise.all(
-        group.filter((name) => this.#entries.has(name)).map((name) => this.stop(name, graceMs)),
-      );
+      await this.stopGroup(group, graceMs);
     }
+  }
+
+  /** Ends those of them that were started, at once. */
+  async stopGroup(names: readonly string[], graceMs = graceMsDefault): Promise<void> {
+    await Promise.all(
+      names.filter((name) => this.#entries.has(name)).map((name) => this.stop(name, graceMs)),
+    );
   }
 
   /** For a runner that is being killed itself: SIGKILL to all, nothing awaited. */

@@ -1,0 +1,75 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { findCloud } from './cloud-place.ts';
+import { CliError, describeError, exitCodeOf, exitCodes } from './errors.ts';
+
+const ready = {
+  ready: true,
+  mqtt: 'localhost:8883',
+  https: 'https://localhost:8443',
+  ca: '/data/ca.pem',
+  region: 'local',
+  accessKeyId: 'ID',
+  secretAccessKey: 'secret',
+};
+
+function folder(content?: unknown): string {
+  const path = mkdtempSync(join(tmpdir(), 'beam-place-'));
+  if (content !== undefined) writeFileSync(join(path, 'local.json'), JSON.stringify(content));
+  return path;
+}
+
+const local = {
+  endpoint: 'https://localhost:8443',
+  mqtt: 'localhost:8883',
+  ca: '/data/ca.pem',
+  region: 'local',
+  credentials: { accessKeyId: 'ID', secretAccessKey: 'secret' },
+};
+
+test('a local fleet is found by --data, BEAM_LOCAL and in the checkout; AWS is what remains', () => {
+  const data = folder(ready);
+  const nowhere = { BEAM_CHECKOUT: folder() };
+  expect(findCloud({ data }, nowhere)).toMatchObject(local);
+  expect(findCloud({}, { ...nowhere, BEAM_LOCAL: data })).toMatchObject(local);
+  expect(findCloud({}, { ...nowhere, BEAM_LOCAL: join(data, 'local.json') })).toMatchObject(local);
+  expect(findCloud({}, { ...nowhere, AWS_REGION: 'eu-north-1' })).toEqual({
+    region: 'eu-north-1',
+    name: 'AWS',
+  });
+  expect(findCloud({ aws: true }, { ...nowhere, BEAM_LOCAL: data }).endpoint).toBeUndefined();
+  expect(findCloud({ endpoint: 'https://localhost:1' }, { BEAM_LOCAL: data }).endpoint).toBe(
+    'https://localhost:1',
+  );
+});
+
+test('what was named and is not there is an error that says what to do', () => {
+  const empty = folder();
+  expect(() => findCloud({ data: empty }, {})).toThrow(/there is no .*local\.json; start the fleet/);
+  expect(() => findCloud({ data: folder({ ready: false }) }, {})).toThrow(/not what `beam up` writes/);
+  expect(() => findCloud({ endpoint: 'localhost:8443' }, {})).toThrow(/not an address like https/);
+  expect(() => findCloud({ endpoint: 'https://localhost:1', ca: join(empty, 'no.pem') }, {})).toThrow(
+    /there is no file/,
+  );
+});
+
+test('errors name what happened and what to do', () => {
+  const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+  expect(describeError(new Error('fetch failed', { cause: refused }), 'https://localhost:1')).toMatch(
+    /^https:\/\/localhost:1: nothing listens there \(ECONNREFUSED\)/,
+  );
+  const aws = Object.assign(new Error('no'), {
+    name: 'AccessDeniedException',
+    $metadata: { httpStatusCode: 403 },
+  });
+  expect(describeError(aws)).toBe(
+    'AccessDeniedException: no (HTTP 403); these credentials may not do this: see the policy of the user or role',
+  );
+  const odd = Object.assign(new Error('hm'), { name: 'OddException', $metadata: {} });
+  expect(describeError(odd)).toBe('OddException: hm');
+  expect(exitCodeOf(new CliError('x', exitCodes.usage))).toBe(2);
+  expect(exitCodeOf(Object.assign(new Error('x'), { name: 'ConfigError' }))).toBe(2);
+  expect(exitCodeOf(new Error('x'))).toBe(1);
+});

@@ -1,0 +1,25 @@
+/** `beam cloud`: the local cloud's own process, in this one. */
+
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ownBundles } from '../local-fleet/bundles.ts';
+
+export interface RunCloudOptions {
+  data: string;
+  mqttPort: number;
+  httpsPort: number;
+  host?: string;
+  json?: boolean;
+}
+
+/** Never returns: the cloud's process ends itself, on SIGINT and SIGTERM in good order. */
+export async function runCloud(options: RunCloudOptions): Promise<never> {
+  const bundle = join(ownBundles(), 'local-cloud.js');
+  const { data, mqttPort, httpsPort, host, json } = options;
+  const args = ['--data', data, '--mqtt-port', String(mqttPort), '--https-port', String(httpsPort)];
+  if (host !== undefined) args.push('--host', host);
+  if (json) args.push('--json');
+  process.argv = [process.execPath, bundle, ...args];
+  await import(pathToFileURL(bundle).href);
+  throw new Error(`${bundle} ended without a word`);
+}

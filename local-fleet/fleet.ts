@@ -1,0 +1,247 @@
+/**
+ * A whole fleet on one machine: local cloud, chain, and for each server a home, a certificate, a pilot, and on
+ * validators a signer. It is made once; later starts go on from its files. The runner of this process is the
+ * parent of cloud, pilots and signers; gaiad is its pilot's child and outlives it.
+ */
+
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bundleCommands } from './bundles.ts';
+import { dataPaths, type FleetFile, writeFleetFile, writeJson } from './data/layout.ts';
+import { placeConsensusKey, writeNodeHome } from './data/node-home.ts';
+import { enrolValidators } from './enrol.ts';
+import { cloudPorts, type FleetPlan, makeFleet, requirePorts, storedFleet } from './fleet-plan.ts';
+import { FleetServer } from './nodes/fleet-server.ts';
+import { lockFolder } from './processes/folder-lock.ts';
+import { endProcess, signalProcess } from './processes/process-identity.ts';
+import { Runner, type RunnerEvent } from './processes/runner.ts';
+import { type ReadyLine, waitForReadyLine } from './ready-line.ts';
+import { type OperatorFiles, registerFleet } from './register.ts';
+
+export interface LocalFleetOptions {
+  /** Absolute. */
+  data: string;
+  bundles: string;
+  plan: FleetPlan;
+  /** Between two automatic failovers. */
+  cooldownSeconds: number;
+  healthSeconds: number;
+  /** What is done, step by step. */
+  say(line: string): void;
+  onProcess(event: RunnerEvent): void;
+  signal: AbortSignal;
+}
+
+/** Time for a node to write out its databases. */
+const gaiadGraceMs = 10_000;
+const cloudProcess = 'cloud';
+/** A cloud that ends so often does not come up by being started again. */
+const cloudTriesMax = 2;
+/** Of a log, for an error. */
+const lastWordsCharsMax = 600;
+
+export class LocalFleet {
+  readonly #options: LocalFleetOptions;
+  readonly runner: Runner;
+  #unlock: (() => void) | undefined;
+  #started:
+    | { file: FleetFile; ready: ReadyLine; servers: FleetServer[]; operator: OperatorFiles }
+    | undefined;
+
+  constructor(options: LocalFleetOptions) {
+    this.#options = options;
+    this.runner = new Runner(dataPaths(options.data).processes, options.onProcess);
+  }
+
+  get #fleet() {
+    if (!this.#started) throw new Error('the fleet has not been started');
+    return this.#started;
+  }
+  get file(): FleetFile {
+    return this.#fleet.file;
+  }
+  get ready(): ReadyLine {
+    return this.#fleet.ready;
+  }
+  get servers(): readonly FleetServer[] {
+    return this.#fleet.servers;
+  }
+  get data(): string {
+    return this.#options.data;
+  }
+  /** None while it is not started. */
+  startedServers(): readonly FleetServer[] {
+    return this.#started?.servers ?? [];
+  }
+  /** An operator's certificate and key, for whoever watches by MQTT. */
+  get operator(): OperatorFiles {
+    return this.#fleet.operator;
+  }
+
+  /**
+   * @throws FolderInUseError, FleetDataError, PortTakenError, ChainMakeError, or what the cloud said; then `stop` still
+   * has to be called.
+   */
+  async start(): Promise<void> {
+    const { data, bundles, plan, say, signal } = this.#options;
+    const paths = dataPaths(data);
+    const commands = bundleCommands(bundles);
+    this.#unlock = lockFolder(data);
+    const left = await this.runner.endLeftovers();
+    if (left.length > 0) say(`ended what an earlier run had left: ${left.join(', ')}`);
+    const stored = storedFleet(data, plan, commands.standInScript);
+    const cloud = stored?.cloud ?? (await cloudPorts(plan));
+    await requirePorts([
+      { port: cloud.mqttPort, what: "the cloud's MQTT" },
+      { port: cloud.httpsPort, what: "the cloud's HTTPS" },
+    ]);
+    const making = stored ?? makeFleet(data, plan, cloud, commands.standInScript);
+    const [ready, file] = await Promise.all([this.#startCloud(cloud), making]);
+    signal.throwIfAborted();
+    writeFleetFile(data, file);
+    writeJson(paths.local, ready);
+    say(`local cloud ready at ${ready.https}; chain ${file.chain.chainId} (${file.chain.name})`);
+
+    const servers = file.nodes.map((node) => new FleetServer(data, file, node));
+    await this.#requireNodePorts(servers);
+    await Promise.all(servers.map((server) => this.#writeHome(server, file, ready)));
+    const operator = await registerFleet({
+      ready,
+      fleet: file.fleet,
+      servers,
+      pki: paths.pki,
+      recordChain: file.chain.chainId,
+      consensusKeyFile: file.chain.consensusKeyFile,
+      cooldownSeconds: this.#options.cooldownSeconds,
+    });
+    signal.throwIfAborted();
+    say(`${servers.length} servers registered, each with its own certificate`);
+    this.#started = { file, ready, servers, operator };
+
+    for (const other of file.chain.others) {
+      this.runner.start({
+        name: other.name,
+        command: other.command,
+        cwd: data,
+        logFile: join(paths.logs, `${other.name}.log`),
+      });
+    }
+    await enrolValidators(
+      servers.filter(({ isValidator }) => isValidator),
+      commands.beam,
+      signal,
+    );
+    for (const server of servers) this.#startSigner(server, commands.signer);
+    for (const server of servers) this.#startPilot(server, commands.pilot);
+    say('pilots and signers started');
+  }
+
+  async #startCloud({ mqttPort, httpsPort }: FleetFile['cloud']): Promise<ReadyLine> {
+    const { data, bundles, signal } = this.#options;
+    const paths = dataPaths(data);
+    await mkdir(paths.logs, { recursive: true });
+    const stdoutFile = join(paths.logs, 'cloud.ready');
+    const logFile = join(paths.logs, 'cloud.log');
+    const ports = ['--mqtt-port', String(mqttPort), '--https-port', String(httpsPort)];
+    this.runner.start({
+      name: cloudProcess,
+      command: [...bundleCommands(bundles).cloud, '--data', paths.cloud, ...ports, '--json'],
+      cwd: data,
+      logFile,
+      stdoutFile,
+    });
+    const ended = () =>
+      this.runner.restarts(cloudProcess) < cloudTriesMax
+        ? undefined
+        : `the local cloud does not start; see ${logFile}${lastWords(logFile)}`;
+    return waitForReadyLine(stdoutFile, ended, signal);
+  }
+
+  /** A gaiad that an earlier run left is found again by its pilot; any other process on our ports is in the way. */
+  async #requireNodePorts(servers: readonly FleetServer[]): Promise<void> {
+    const needed = servers
+      .filter((server) => server.gaiad() === undefined)
+      .flatMap(({ name, p2pPort, rpcPort }) => [
+        { port: p2pPort, what: `${name}'s p2p` },
+        { port: rpcPort, what: `${name}'s RPC` },
+      ]);
+    await requirePorts(needed);
+  }
+
+  async #writeHome(server: FleetServer, file: FleetFile, ready: ReadyLine): Promise<void> {
+    const { chain, fleet } = file;
+    await writeNodeHome({
+      root: server.root,
+      node: { fleet, node: server.name, kind: server.kind, zone: server.zone },
+      cloud: ready,
+      gaiad: {
+        command: chain.binary,
+        startArguments: chain.startArguments,
+        home: server.gaiadHome,
+        rpcPort: server.rpcPort,
+        p2pPort: server.p2pPort,
+      },
+      chainId: chain.chainId,
+      healthSeconds: this.#options.healthSeconds,
+    });
+    if (server.isValidator) await placeConsensusKey(server.root, chain.consensusKeyFile);
+  }
+
+  #startSigner(server: FleetServer, command: readonly string[]): void {
+    if (server.signerProcess === undefined) return;
+    this.runner.start({
+      name: server.signerProcess,
+      command: [...command, '--home', server.root],
+      cwd: server.root,
+      logFile: server.log('signer'),
+    });
+  }
+
+  #startPilot(server: FleetServer, command: readonly string[]): void {
+    this.runner.start({
+      name: server.pilotProcess,
+      command: [...command, '--home', server.root],
+      cwd: server.root,
+      logFile: server.log('pilot'),
+    });
+  }
+
+  /** Ends every process of the fleet, gaiads too. */
+  async stop(): Promise<void> {
+    const servers = this.#started?.servers ?? [];
+    // Pilots first: none should see its gaiad end, nor ask for the role.
+    const pilots = servers.map(({ pilotProcess }) => pilotProcess);
+    const signers = servers.flatMap(({ signerProcess }) => signerProcess ?? []);
+    const others = (this.#started?.file.chain.others ?? []).map(({ name }) => name);
+    await this.runner.stopGroup(pilots);
+    await Promise.all(
+      servers.map(async (server) => {
+        const gaiad = server.gaiad();
+        if (gaiad) await endProcess(gaiad, gaiadGraceMs);
+      }),
+    );
+    await this.runner.stopAll([[...signers, ...others], [cloudProcess]]);
+    this.#unlock?.();
+    this.#unlock = undefined;
+  }
+
+  /** For a second Ctrl-C: SIGKILL to all, nothing awaited. */
+  killNow(): void {
+    this.runner.killAllNow();
+    for (const server of this.#started?.servers ?? []) {
+      const gaiad = server.gaiad();
+      if (gaiad) signalProcess(gaiad, 'SIGKILL');
+    }
+    this.#unlock?.();
+  }
+}
+
+function lastWords(logFile: string): string {
+  try {
+    const text = readFileSync(logFile, 'utf8').trim();
+    return text === '' ? '' : `, which ends:\n${text.slice(-lastWordsCharsMax)}`;
+  } catch {
+    return '';
+  }
+}
