@@ -1,0 +1,113 @@
+/** The guard without a record: this machine's state file alone, for a validator that signs on one server only. */
+
+import { Refusal } from '../refusal.ts';
+import { checkLeap, checkOrder, checkSameAct, leaps } from './checks.ts';
+import { ForeignWatch, foreignSigner } from './foreign-watch.ts';
+import type { Guard, GuardStatus } from './guard.ts';
+import { Mutex } from './mutex.ts';
+import type { Clock, Log, NodeView } from './ports.ts';
+import type { Releaser, Signed } from './release.ts';
+import { heldFor, isSameAct, type SignRequest } from './request.ts';
+import { type HeldPosition, type SignerState, withOwn } from './state.ts';
+import type { StateKeeper } from './state-keeper.ts';
+
+export interface LocalSignerParts {
+  keeper: StateKeeper;
+  clock: Clock;
+  node: NodeView;
+  releaser: Releaser;
+  log: Log;
+  onChange: () => void;
+}
+
+export class LocalSigner implements Guard {
+  readonly #parts: LocalSignerParts;
+  readonly #serial = new Mutex();
+  readonly #foreign: ForeignWatch;
+  #barred: Refusal | undefined;
+
+  constructor(parts: LocalSignerParts) {
+    this.#parts = parts;
+    const { bar } = parts.keeper.state;
+    if (bar) this.#barred = new Refusal(bar.code, bar.reason);
+    // What was released is in memory before it is on disk, so memory is what a commit is compared with.
+    const knownHeight = () => parts.keeper.state.seen.height;
+    this.#foreign = new ForeignWatch({
+      node: parts.node,
+      log: parts.log,
+      knownHeight,
+      confirmedHeight: async () => knownHeight(),
+      onForeign: (height, known) => this.#bar(height, known),
+    });
+  }
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    await this.#serial.run(async () => {});
+  }
+
+  sign(request: SignRequest, deadlineMs: number): Promise<Signed> {
+    return this.#serial.run(async () => {
+      const { keeper, clock, node, releaser } = this.#parts;
+      if (this.#barred) throw this.#barred;
+      const { seen } = keeper.state;
+      const order = checkOrder(request, seen);
+      await this.#foreign.vet();
+      if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
+      if (order === 'same') checkSameAct(request, seen, isSameAct(request, seen));
+      const held = order === 'same' ? seen : heldFor(request);
+      await this.#keepOwn(held);
+      if (clock.now() >= deadlineMs) {
+        throw new Refusal('too-late', 'the time of this request is over', { asked: request.position });
+      }
+      return await releaser.release(request, held, 0);
+    });
+  }
+
+  status(): GuardStatus {
+    const { seen, own } = this.#parts.keeper.state;
+    const { height, round, step } = own;
+    return {
+      state: this.#barred ? 'refusing' : 'local',
+      guard: 'local',
+      epoch: 0,
+      height: seen.height,
+      ...(this.#barred ? { reason: this.#barred.message.slice(0, 300) } : {}),
+      released: { height, round, step },
+    };
+  }
+
+  connectionChanged(): void {}
+  look(): void {}
+  standBy(): void {}
+
+  committed(height: number): void {
+    void this.#foreign.committed(height);
+  }
+
+  async #keepOwn(held: HeldPosition): Promise<void> {
+    const { keeper } = this.#parts;
+    keeper.change((state) => withOwn(state, held));
+    await keeper.save();
+  }
+
+  async #bar(height: number, known: number): Promise<Refusal> {
+    const { keeper, clock, log, onChange } = this.#parts;
+    this.#barred = foreignSigner(
+      height,
+      `this machine's state knows nothing above ${known} (or the state is an old copy)`,
+      'move the signer state away and enrol again',
+    );
+    const bar: SignerState['bar'] = {
+      code: 'foreign-signer',
+      reason: this.#barred.message,
+      at: new Date(clock.wall()).toISOString(),
+    };
+    keeper.change((state) => ({ ...state, bar }));
+    log.error({ code: 'foreign-signer', height }, this.#barred.message);
+    onChange();
+    await keeper.save();
+    return this.#barred;
+  }
+}

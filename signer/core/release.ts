@@ -1,0 +1,70 @@
+/** Signs what was reserved, and writes it into the journal before it goes out. */
+
+import { createHash } from 'node:crypto';
+import type { Timestamp } from '../privval/gen/types_pb.ts';
+import { Refusal } from '../refusal.ts';
+import type { Clock, Journal, SigningKey } from './ports.ts';
+import { parseTimestamp, type SignRequest, timestampText } from './request.ts';
+import type { HeldPosition } from './state.ts';
+
+export interface Signed {
+  timestamp: Timestamp;
+  signature: Uint8Array;
+  extensionSignature?: Uint8Array | undefined;
+}
+
+export interface ReleaserParts {
+  key: SigningKey;
+  journal: Journal;
+  clock: Clock;
+  thing: string;
+}
+
+export class Releaser {
+  readonly #parts: ReleaserParts;
+
+  constructor(parts: ReleaserParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param held what record and local file (under the local guard, the file) hold: its bytes alone are signed
+   * @throws Refusal where the journal can't be written
+   */
+  async release(request: SignRequest, held: HeldPosition, epoch: number): Promise<Signed> {
+    const { key, journal, clock, thing } = this.#parts;
+    const signBytes = Buffer.from(held.signBytes, 'base64');
+    // A proposal is only ever signed with the bytes that were asked for, so its time is the request's.
+    const timestamp = request.kind === 'proposal' ? request.time : parseTimestamp(held.timestamp);
+    if (timestamp === undefined || signBytes.length === 0) {
+      throw new Refusal('doubt', 'what is held for this position has no bytes or no timestamp', {
+        asked: request.position,
+        held,
+      });
+    }
+    const signature = await key.sign(signBytes);
+    const { extensionSignBytes } = request;
+    const extensionSignature = extensionSignBytes && (await key.sign(extensionSignBytes));
+    try {
+      await journal.append({
+        at: new Date(clock.wall()).toISOString(),
+        chainId: request.chainId,
+        height: request.position.height,
+        round: request.position.round,
+        type: request.kind,
+        blockId: request.blockId,
+        timestamp: timestampText(timestamp),
+        signBytesHash: createHash('sha256').update(signBytes).digest('hex'),
+        epoch,
+        thing,
+      });
+    } catch (error) {
+      throw new Refusal(
+        'state-unwritten',
+        'the journal could not be written, so the signature stays here; make room or mend the disk',
+        { asked: request.position, cause: error },
+      );
+    }
+    return { timestamp, signature, extensionSignature };
+  }
+}

@@ -1,0 +1,52 @@
+/** What a node may ask, made short. */
+
+import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { ProposalSchema, VoteSchema } from '../privval/gen/types_pb.ts';
+import {
+  type PrivvalRequest,
+  parseRequest,
+  signProposalRequest,
+  signVoteRequest,
+} from '../privval/messages.ts';
+
+export const chainId = 'rehearsal-1';
+
+export interface Ask {
+  height: number;
+  round?: number;
+  step: 1 | 2 | 3;
+  /** A name, or '' for nil. */
+  block?: string;
+  seconds?: number;
+  chain?: string;
+  extension?: string;
+}
+
+const hash = (text: string) => createHash('sha256').update(text).digest();
+
+export function blockId(name: string) {
+  return { hash: hash(name), partSetHeader: { total: 1, hash: hash(`parts of ${name}`) } };
+}
+
+/** The request as a node's message is read. */
+export function request(ask: Ask): PrivvalRequest {
+  const { height, round = 0, step, block = 'b', seconds = 1_700_000_000, chain = chainId } = ask;
+  const signed = {
+    height: BigInt(height),
+    round,
+    timestamp: { seconds: BigInt(seconds), nanos: 7 },
+    ...(block === '' ? {} : { blockId: blockId(block) }),
+  };
+  if (step === 1) {
+    return parseRequest(
+      signProposalRequest(chain, create(ProposalSchema, { type: 32, polRound: -1, ...signed })),
+    );
+  }
+  const vote = create(VoteSchema, {
+    type: step - 1,
+    ...signed,
+    ...(ask.extension === undefined ? {} : { extension: Buffer.from(ask.extension) }),
+  });
+  return parseRequest(signVoteRequest(chain, vote));
+}
