@@ -20,6 +20,7 @@ export interface ShadowDocument {
   version: number;
   desired: unknown;
   reported: unknown;
+  metadata: unknown;
 }
 
 /** Marks Commander's own writes, so that the events of these are told from operators' edits. */
@@ -41,8 +42,10 @@ export class Shadows {
       const { payload } = await this.#client.send(
         new GetThingShadowCommand({ thingName: thing, shadowName: shadow }),
       );
-      const { state, version } = document.parse(JSON.parse(Buffer.from(payload ?? []).toString('utf8')));
-      return { version, desired: state?.desired, reported: state?.reported };
+      const { state, version, metadata } = document.parse(
+        JSON.parse(Buffer.from(payload ?? []).toString('utf8')),
+      );
+      return { version, desired: state?.desired, reported: state?.reported, metadata };
     } catch (error) {
       if (error instanceof ResourceNotFoundException) return undefined;
       throw error;
