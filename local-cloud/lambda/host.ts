@@ -111,6 +111,8 @@ function instanceEnvironment(
     AWS_CONFIG_FILE: devNull,
     AWS_SHARED_CREDENTIALS_FILE: devNull,
     AWS_EC2_METADATA_DISABLED: 'true',
+    // Lambda runs a Node.js of its own; what this machine has is no news to a function's log.
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     ...environment,
     ...definition.environment,
     _HANDLER: `index.${handler}`,
