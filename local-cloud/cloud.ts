@@ -10,6 +10,7 @@ import { readCloudRules } from './bundled-rules.ts';
 import { type CoreOptions, openCore, type Ready } from './core.ts';
 import { openDynamo } from './dynamodb/server.ts';
 import { createLambdaRunner, type LambdaRunner } from './lambda/runner.ts';
+import { createRulesEngine } from './rules/engine.ts';
 
 export interface CloudOptions extends CoreOptions {
   /** A `cloud-rules` folder; left out: the rules that were built in. */
@@ -72,13 +73,17 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     started.push(() => dynamo.close());
 
     let runner: LambdaRunner | undefined;
-    void (() => runner);
     const core = await openCore({ ...options, dataDir }, (broker) => {
-      const engine = {
-        load: (ruleName: string) => log.warn({ ruleName }, 'no rules engine yet'),
-        remove: () => undefined,
-      };
-      void broker;
+      const engine = createRulesEngine({
+        publish: (topic, payload, qos) => broker.publish(topic, payload, { qos }),
+        invokeLambda: (name, event) => {
+          // A message that comes before the functions run is told to the rule's error action.
+          if (!runner) throw new Error(`the function ${name} is not started yet`);
+          return runner.invokeAsync(name, event);
+        },
+        log,
+      });
+      broker.onMessage((topic, payload, meta) => void engine.onMessage(topic, payload, meta));
       return engine;
     });
     started.push(() => core.close());
