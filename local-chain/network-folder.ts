@@ -68,7 +68,7 @@ const cachedBlocksMax = 64;
 const unwatchedPollMs = 50;
 
 const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code;
+  typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 
 export class NetworkFolder {
   readonly #root: string;

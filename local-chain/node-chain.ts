@@ -1,12 +1,13 @@
 /** The chain as this node has it: its height, kept in its home, and its news for whoever listens. */
 
 import { EventEmitter } from 'node:events';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import type { DecidedBlock, NetworkFolder } from './network-folder.ts';
 
-const stateFile = z.object({ height: z.number().int().nonnegative(), hash: z.string() });
+/** `data/stand_in_state.json` in the home. */
+export const nodeStateFile = z.object({ height: z.number().int().nonnegative(), hash: z.string() });
 
 /** Catching up takes this many steps at most, whatever the distance. */
 const syncSteps = 15;
@@ -26,12 +27,9 @@ export class NodeChain {
   #height: number;
   #catchingUp = true;
 
-  /** @param statePath `data/stand_in_state.json` in the node's home. */
-  constructor(statePath: string) {
-    this.#statePath = statePath;
-    this.#height = existsSync(statePath)
-      ? stateFile.parse(JSON.parse(readFileSync(statePath, 'utf8'))).height
-      : 0;
+  constructor(options: { statePath: string; height: number }) {
+    this.#statePath = options.statePath;
+    this.#height = options.height;
   }
 
   get height(): number {

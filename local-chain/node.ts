@@ -18,7 +18,7 @@ import {
 import type { Log } from './log.ts';
 import { NetworkFolder } from './network-folder.ts';
 import { timingOf } from './network-plan.ts';
-import { NodeChain } from './node-chain.ts';
+import { NodeChain, nodeStateFile } from './node-chain.ts';
 import type { NodeConfig } from './node-config.ts';
 import type { NodeSigner } from './node-signer.ts';
 import { runOthers } from './others.ts';
@@ -93,10 +93,21 @@ export class StandInNode {
     const nodeKey = readJson(config.nodeKeyFile, 'node key', (value) => nodeKeyFile.parse(value));
     const { signer, publicKey } = await this.#signer(genesis);
 
+    if (!existsSync(genesis.network)) {
+      throw new NodeError(
+        `${genesis.network}: the folder that plays this chain's network is gone (genesis.json: ` +
+          'app_state.stand_in.network); put it back, or make the chain anew',
+      );
+    }
     const network = new NetworkFolder(genesis.network);
     network.start();
     this.#network = network;
-    const chain = new NodeChain(join(this.#home, 'data/stand_in_state.json'));
+    const statePath = join(this.#home, 'data/stand_in_state.json');
+    const state = existsSync(statePath)
+      ? readJson(statePath, 'node state', (value) => nodeStateFile.parse(value))
+      : undefined;
+    mkdirSync(dirname(statePath), { recursive: true });
+    const chain = new NodeChain({ statePath, height: state?.height ?? 0 });
     const peers = this.#peers(genesis, nodeKey, network);
     await peers.start();
     const rpc = new RpcServer({
