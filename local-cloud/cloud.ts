@@ -10,6 +10,7 @@ import { readCloudRules } from './bundled-rules.ts';
 import { type CoreOptions, openCore, type Ready } from './core.ts';
 import { openDynamo } from './dynamodb/server.ts';
 import { createLambdaRunner, type LambdaRunner } from './lambda/runner.ts';
+import { accountId } from './registry/arns.ts';
 import { createRulesEngine } from './rules/engine.ts';
 
 export interface CloudOptions extends CoreOptions {
@@ -73,14 +74,15 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     started.push(() => dynamo.close());
 
     let runner: LambdaRunner | undefined;
-    const core = await openCore({ ...options, dataDir }, (broker) => {
+    const core = await openCore({ ...options, dataDir }, (broker, shadows) => {
       const engine = createRulesEngine({
-        publish: (topic, payload, qos) => broker.publish(topic, payload, { qos }),
-        invokeLambda: (name, event) => {
-          // A message that comes before the functions run is told to the rule's error action.
-          if (!runner) throw new Error(`the function ${name} is not started yet`);
-          return runner.invokeAsync(name, event);
+        publish: (topic, payload, qos, retain = false) => broker.publish(topic, payload, { qos, retain }),
+        invokeLambda: async (functionName, event) => {
+          if (!runner) throw new Error(`Function ${functionName}: the local cloud is starting`);
+          return runner.invokeAsync(functionName, event);
         },
+        getThingShadow: (thing, shadow) => shadows.read(shadow === undefined ? { thing } : { thing, shadow }),
+        accountId,
         log,
       });
       broker.onMessage((topic, payload, meta) => void engine.onMessage(topic, payload, meta));

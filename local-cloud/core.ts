@@ -90,7 +90,7 @@ async function bind<T>(
 /** @param createRules makes the rules engine over the broker */
 export async function openCore(
   options: CoreOptions,
-  createRules: (broker: Broker) => RuleLoader,
+  createRules: (broker: Broker, shadows: ShadowService) => RuleLoader,
 ): Promise<Core> {
   const { dataDir, log, mqttPort, httpsPort } = options;
   const host = options.host ?? '127.0.0.1';
@@ -118,7 +118,7 @@ export async function openCore(
     port: mqttPort,
     ...(options.keepAliveSeconds ? { keepAliveSeconds: options.keepAliveSeconds } : {}),
   });
-  const ruleBook = createRuleBook(store, createRules(broker));
+  const ruleBook = createRuleBook(store, createRules(broker, shadows));
   const timer = setInterval(() => {
     shadows
       .forgetOld()

@@ -1,5 +1,6 @@
 /** Shadows on disk: each request is answered after its change is synced, requests to one shadow one after the other. */
 
+import type { JsonObject } from './engines/json-tree.ts';
 import { applyShadowRequest, isForgotten, living, type ShadowMessage } from './engines/shadow.ts';
 import { type ShadowKey, type ShadowOperation, shadowTopicPrefix } from './engines/shadow-request.ts';
 import { pairKey, pairOf, type Store } from './store/store.ts';
@@ -18,6 +19,8 @@ export interface ShadowService {
     payload: Uint8Array,
     via: 'mqtt' | 'https',
   ): Promise<ShadowMessage>;
+  /** What a get would answer; undefined where there is no such shadow. */
+  read(key: ShadowKey): JsonObject | undefined;
   namedShadowsOf(thing: string): string[];
   /** Drops what is left of shadows that were deleted long ago. */
   forgetOld(): Promise<void>;
@@ -75,6 +78,12 @@ export function createShadowService(
         });
       running.set(id, settled);
       return result;
+    },
+    read(key) {
+      const request = { key, operation: 'get', payload: new Uint8Array() } as const;
+      const stored = store.shadows.get(pairKey(key.thing, key.shadow ?? ''));
+      const { answer } = applyShadowRequest(stored, request, nowMs());
+      return answer.tail === 'get/accepted' ? answer.payload : undefined;
     },
     namedShadowsOf(thing) {
       const names: string[] = [];
