@@ -1,5 +1,6 @@
 /** The pilot of one server: puts the parts together. What each decides is in its own core. */
 
+import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { homePaths } from '../protocol/config.ts';
 import { overlayHash } from '../protocol/overlay-hash.ts';
@@ -222,6 +223,7 @@ export class Pilot {
     await this.#keepCounts();
     await this.#cloud?.stop();
     await this.#statusServer.stop();
+    await rm(this.#home.path(homePaths.statusFile), { force: true });
   }
 
   #sayWhatIsOff(): void {

@@ -151,7 +151,7 @@ function hear(state: ShadowState, tail: string, body: unknown, nowMs: number): S
       const heard = getAccepted.safeParse(body);
       if (!heard.success || heard.data.clientToken !== state.request?.token) return unchanged;
       const { state: sections, version } = heard.data;
-      return adopt({ ...state, request: undefined, refusals: 0 }, sections, version);
+      return adopt({ ...state, request: undefined }, sections, version);
     }
     case 'update/documents': {
       const heard = documentsMessage.safeParse(body);
@@ -234,7 +234,7 @@ function refused(
   if (request.kind === 'get' && code === 404) {
     const known = { version: undefined, documentVersion: -1, desired: undefined, reported: {} };
     return {
-      state: { ...state, request: undefined, known, refusals: 0 },
+      state: { ...state, request: undefined, known },
       steps: [{ action: 'desired', desired: undefined }],
     };
   }

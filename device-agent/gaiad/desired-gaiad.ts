@@ -2,7 +2,7 @@
 
 import { type DesiredGaiad, desiredGaiad, type RejectedSetting } from '../../protocol/shadows.ts';
 import type { Section } from '../cloud/shadow-document.ts';
-import { rejectedMax } from '../overlay/check-overlay.ts';
+import { boundRejected, rejectedSetting } from '../overlay/rejected.ts';
 
 export interface ReadDesiredGaiad {
   config: DesiredGaiad;
@@ -27,34 +27,27 @@ function faults(
   issues: readonly { path: PropertyKey[]; message: string }[],
   desired: unknown,
 ): RejectedSetting[] {
-  return issues.slice(0, rejectedMax).map(({ path, message }) => ({
-    path: path.map(String).join('/').slice(0, 256) || 'desired',
-    value: shown(
-      path.reduce<unknown>((value, key) => (isObject(value) ? value[String(key)] : undefined), desired),
-    ),
-    reason: message.slice(0, 300),
-  }));
+  return boundRejected(
+    issues.map(({ path, message }) => {
+      const at = (value: unknown, key: PropertyKey) => (isObject(value) ? value[String(key)] : undefined);
+      return rejectedSetting(path.map(String).join('/') || 'desired', path.reduce(at, desired), message);
+    }),
+  );
 }
 
 /** The schema reads the two files that there are; others must not vanish without a word. */
 function unknownFiles(desired: Section | undefined): RejectedSetting[] {
   const config = desired?.config;
   if (!isObject(config)) return [];
-  return Object.entries(config)
-    .filter(([file]) => file !== 'config.toml' && file !== 'app.toml')
-    .slice(0, rejectedMax)
-    .map(([file, value]) => ({
-      path: file.slice(0, 256),
-      value: shown(value),
-      reason: 'an overlay has config.toml and app.toml, no other files',
-    }));
+  return boundRejected(
+    Object.entries(config)
+      .filter(([file]) => file !== 'config.toml' && file !== 'app.toml')
+      .map(([file, value]) =>
+        rejectedSetting(file, value, 'an overlay has config.toml and app.toml, no other files'),
+      ),
+  );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function shown(value: unknown): RejectedSetting['value'] {
-  const text = JSON.stringify(value) ?? 'null';
-  return text.length <= 200 ? JSON.parse(text) : `${text.slice(0, 197)}...`;
 }

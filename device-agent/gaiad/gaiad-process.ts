@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { writeFileAtomically } from '../home/atomic-file.ts';
 import type { NodeLog } from './node-log.ts';
@@ -14,6 +15,8 @@ import {
   type ProcessIdentity,
   readProcess,
 } from './process-identity.ts';
+
+const exitWaitMs = 500;
 
 /** `run/gaiad.json`. */
 export const gaiadRecord = z.object({
@@ -35,14 +38,14 @@ export interface GaiadProcessOptions {
   log: NodeLog;
   /** gaiad's listening end of the signer's socket: a file left over blocks its start. */
   signerSocket: string | undefined;
-  onExit(how: string): void;
+  onExit(): void;
 }
 
 export class GaiadProcess {
   readonly #options: GaiadProcessOptions;
   #record: GaiadRecord | undefined;
-  /** Of the process that this pilot started itself. */
-  #exited: string | undefined;
+  /** Of the process that this pilot started itself: how it ended. */
+  #exit: Promise<string> | undefined;
 
   constructor(options: GaiadProcessOptions) {
     this.#options = options;
@@ -77,9 +80,11 @@ export class GaiadProcess {
     const found = await readProcess(record.pid);
     const alive = isAlive(found) && found.startTime === record.startTime;
     if (alive) return { alive, frozen: found.state === 'T' || found.state === 't', how: '' };
-    const how = this.#exited ?? 'it ended while no pilot watched it';
+    // /proc may know of the end some moments before Node tells it.
+    const how = await Promise.race([this.#exit, delay(exitWaitMs, undefined, { ref: false })]);
+    this.#exit = undefined;
     await this.#forget();
-    return { alive, frozen: false, how };
+    return { alive, frozen: false, how: how ?? 'it is gone' };
   }
 
   /** @throws where it can't be started at all. */
@@ -99,10 +104,11 @@ export class GaiadProcess {
         detached: true,
         stdio: ['ignore', output, output],
       });
-      this.#exited = undefined;
-      child.on('exit', (code, signal) => {
-        this.#exited = signal ? `killed by ${signal}` : `exit code ${code}`;
-        onExit(this.#exited);
+      this.#exit = new Promise((resolve) => {
+        child.on('exit', (code, signal) => {
+          resolve(signal ? `killed by ${signal}` : `exit code ${code}`);
+          onExit();
+        });
       });
       // Rejects on `error`: no such file, not executable.
       await once(child, 'spawn');

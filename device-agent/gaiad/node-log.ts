@@ -46,7 +46,7 @@ export class NodeLog {
         const length = Math.min(size, tailBytes);
         const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
         const lines = buffer.toString('utf8').split('\n').map(plain).filter(Boolean);
-        return lines.slice(-2).join(' | ').slice(-400);
+        return [...new Set(lines.slice(-3))].join(' | ').slice(-400);
       } finally {
         await file.close();
       }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { NodeKind } from '../../protocol/names.ts';
 import type { Overlay, RejectedSetting } from '../../protocol/shadows.ts';
 import { writeFileAtomically } from '../home/atomic-file.ts';
-import { checkOverlay, rejectedMax } from './check-overlay.ts';
+import { checkOverlay } from './check-overlay.ts';
 import { ChainFileError, type Merged, mergeOverlay, operatorsOwn, parseChainFile } from './merge-overlay.ts';
 import {
   type ChainFile,
@@ -15,6 +15,7 @@ import {
   type OwnedByFile,
 } from './overlay-state.ts';
 import { pilotsSettings } from './pilots-settings.ts';
+import { boundRejected, rejectedSetting } from './rejected.ts';
 import { isTable, settingAt, type TomlTable } from './toml-tree.ts';
 
 export interface ChainHome {
@@ -59,7 +60,11 @@ export class OverlayApplier {
     const texts = await this.#read();
     const rejected = this.#check(overlay, texts, state.owned);
     if (rejected.length > 0) {
-      const refused: GaiadState = { ...state, rejected, refused: { hash, by: 'check' } };
+      const refused: GaiadState = {
+        ...state,
+        rejected: boundRejected(rejected),
+        refused: { hash, by: 'check' },
+      };
       await this.#store.save(refused);
       return { outcome: 'rejected', state: refused };
     }
@@ -116,16 +121,18 @@ export class OverlayApplier {
     // The overlay of before over the files of before: with the pilot's own settings, whatever happened to them.
     const merged = this.#merge(await this.#store.lastGood(), state.overlay, state.owned);
     await this.#write(await this.#read(), merged);
-    const rejected = trial.changed.slice(0, rejectedMax).map((path): RejectedSetting => {
-      const [file = '', ...rest] = path.split('/');
-      const part: unknown = Object.entries(trial.overlay).find(([name]) => name === file)?.[1];
-      const value = isTable(part) ? settingAt(part, rest.join('/').split('.')) : undefined;
-      return {
-        path: path.slice(0, 256),
-        value: asJson(value),
-        reason: `rolled back: ${reason}`.slice(0, 300),
-      };
-    });
+    const rejected = boundRejected(
+      trial.changed.map((path, index) => {
+        const [file = '', ...rest] = path.split('/');
+        const part: unknown = Object.entries(trial.overlay).find(([name]) => name === file)?.[1];
+        const value = isTable(part) ? settingAt(part, rest.join('/').split('.')) : undefined;
+        return rejectedSetting(
+          path,
+          value,
+          index === 0 ? `rolled back: ${reason}` : 'rolled back together with it',
+        );
+      }),
+    );
     const refused = { hash: trial.hash, by: 'roll-back' as const };
     const back: GaiadState = { ...rest, owned: ownedOf(merged), rejected, refused };
     await this.#store.save(back);
@@ -230,8 +237,4 @@ function joined(base: TomlTable, over: TomlTable): TomlTable {
     result[key] = isTable(value) && isTable(former) ? joined(former, value) : value;
   }
   return result;
-}
-
-function asJson(value: unknown): RejectedSetting['value'] {
-  return value === undefined ? null : JSON.parse(JSON.stringify(value));
 }

@@ -5,11 +5,10 @@ import type { RejectedSetting } from '../../protocol/shadows.ts';
 import { isDuration, isMachines, knownType, typeFault } from './known-settings.ts';
 import { type ChainFile, chainFiles } from './overlay-state.ts';
 import { isPilots } from './pilots-settings.ts';
+import { rejectedSetting } from './rejected.ts';
 import { isTable, settingAt, settings, type TomlPath, type TomlTable } from './toml-tree.ts';
 
-export const rejectedMax = 20;
 const depthMax = 5;
-const reasonCharsMax = 300;
 
 export interface OverlayCheck {
   kind: NodeKind;
@@ -21,15 +20,11 @@ export interface OverlayCheck {
   files: Partial<Record<ChainFile, TomlTable>>;
 }
 
-/** @returns at most `rejectedMax` faults; none: the overlay may be applied. */
+/** @returns all faults; none: the overlay may be applied. */
 export function checkOverlay(overlay: TomlTable, check: OverlayCheck): RejectedSetting[] {
   const rejected: RejectedSetting[] = [];
   const reject = (path: string, value: unknown, reason: string) => {
-    rejected.push({
-      path: path.slice(0, 256),
-      value: shown(value),
-      reason: reason.slice(0, reasonCharsMax),
-    });
+    rejected.push(rejectedSetting(path, value, reason));
   };
   for (const [name, part] of Object.entries(overlay)) {
     const file = chainFiles.find((known) => known === name);
@@ -46,7 +41,7 @@ export function checkOverlay(overlay: TomlTable, check: OverlayCheck): RejectedS
       }
     }
   }
-  return rejected.slice(0, rejectedMax);
+  return rejected;
 }
 
 function settingFault(
@@ -111,10 +106,4 @@ function danger(path: string, value: unknown, { kind, rpcPort }: OverlayCheck): 
 function portOf(value: unknown): number | undefined {
   const port = /:(\d+)$/.exec(String(value))?.[1];
   return port === undefined ? undefined : Number(port);
-}
-
-/** What the report says of a value: short, and JSON. */
-function shown(value: unknown): RejectedSetting['value'] {
-  const text = JSON.stringify(value) ?? 'null';
-  return text.length <= 200 ? JSON.parse(text) : `${text.slice(0, 197)}...`;
 }
