@@ -1,7 +1,7 @@
 /** The stand-in chain as processes, asked over its RPC, with signers of this test's own. */
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import * as z from 'zod';
 import { addressOf, validatorKeyFile } from '../local-chain/keys.ts';
+import { duplicateVotes } from './duplicate-votes.ts';
 import { type Decision, TestSigner } from './test-signer.ts';
 
 const script = join(process.env.BEAM_BUNDLES ?? '', 'stand-in-chain.js');
@@ -68,6 +69,7 @@ interface TestNode {
 interface TestChain {
   nodes: Record<string, TestNode>;
   seed: Buffer;
+  keyFile: string;
   address: string;
   node(name: string): TestNode;
 }
@@ -99,7 +101,7 @@ async function makeChain(names: string[], blockSeconds: number): Promise<TestCha
     if (!found) throw new Error(`no node ${name}`);
     return found;
   };
-  return { nodes, seed: key.seed, address: addressOf(key.publicKey), node };
+  return { nodes, keyFile, seed: key.seed, address: addressOf(key.publicKey), node };
 }
 
 /** Changes `key = …` of config.toml, in whatever table it stands first. */
@@ -262,14 +264,13 @@ test('a refusing standby stays level; it takes over when the first node is kille
   expect(Math.abs((await heightOf(s)) - (await heightOf(b)))).toBeLessThanOrEqual(1);
 });
 
-test('two signers without a guard are found out: evidence, slash, and out of the set', async () => {
+test('two votes at one position: evidence in a block, a slash, and out of the set', async () => {
   const chain = await makeChain(['a', 'b'], 0.5);
   const [a, b] = [chain.node('a'), chain.node('b')];
   startValidator(chain, 'a');
   startValidator(chain, 'b');
   await reaches(a, 1);
-  // Both sign what each node takes for its proposal; votes agree, so one signs nil beside the other's block.
-  const { duplicateVotes } = await import('./duplicate-votes.ts');
+  // Their nodes' votes agree as long as both are level, so the second vote comes from outside.
   const height = (await heightOf(a)) - 1;
   const evidence = duplicateVotes({ seed: chain.seed, chainId, height });
   const answer = await fetch(a.rpc, {
@@ -295,13 +296,31 @@ test('two signers without a guard are found out: evidence, slash, and out of the
   expect(found).toEqual(['slash']);
 });
 
+test('a frozen node that wakes asks for nil at heights that are long decided: a careless signer is found out', async () => {
+  const chain = await makeChain(['a', 'b'], 0.5);
+  const a = chain.node('a');
+  startValidator(chain, 'a');
+  const { child, signer } = startValidator(chain, 'b');
+  await reaches(a, 2);
+  await until(async () => (await heightOf(chain.node('b'))) >= 1);
+  child.kill('SIGSTOP');
+  await reaches(a, (await heightOf(a)) + 4);
+  child.kill('SIGCONT');
+  await until(() => signer.asked.filter((asked) => asked.endsWith('/2 nil')).length >= 2);
+  const validators = z.object({ count: z.string() });
+  await until(async () => (await rpc(a, 'validators', validators)).count === '3');
+});
+
 test('a node that starts late catches up; one without a way to the chain stands', async () => {
   const chain = await makeChain(['a', 'late', 'lost'], 0.5);
   const [a, late, lost] = [chain.node('a'), chain.node('late'), chain.node('lost')];
   setConfig(lost, { pex: false, persistent_peers: `${'0'.repeat(40)}@127.0.0.1:${a.p2pPort}` });
+  // This one signs by itself, as gaiad with a key file in its home.
+  copyFileSync(chain.keyFile, join(a.home, 'config/priv_validator_key.json'));
   startNode(a);
   const { output } = startNode(lost);
   await reaches(a, 6);
+  expect(await signedFrom(a, chain.address, 2, 5)).toBe(4);
   setConfig(late, { pex: false, persistent_peers: `${a.nodeId}@127.0.0.1:${a.p2pPort}` });
   startNode(late);
   const startedAt = Date.now();

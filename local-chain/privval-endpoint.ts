@@ -18,10 +18,9 @@ import {
 import type { Log } from './log.ts';
 import { type NodeSigner, NotSignedError } from './node-signer.ts';
 
-const firstAcceptTimeoutMs = 3_500;
-const acceptTimeoutMs = 3_000;
-const answerTimeoutMs = 5_000;
-const pingAfterMs = 3_300;
+/** ms */
+const cometTimes = { firstAccept: 3_500, accept: 3_000, answer: 5_000, pingAfter: 3_300 };
+export type EndpointTimes = typeof cometTimes;
 const triesMax = 50;
 const retryPauseMs = 100;
 const waitingSignersMax = 8;
@@ -50,7 +49,7 @@ class SignerConnection {
     socket.resume();
   }
 
-  ask(message: Uint8Array): Promise<PrivvalResponse> {
+  ask(message: Uint8Array, answerTimeoutMs: number): Promise<PrivvalResponse> {
     return new Promise<PrivvalResponse>((resolve, reject) => {
       const timer = setTimeout(
         () => this.#answer?.reject(new EndpointError('read: i/o timeout')),
@@ -98,6 +97,7 @@ export class PrivvalEndpoint implements NodeSigner {
   readonly #chainId: string;
   readonly #log: Log;
   readonly #signal: AbortSignal;
+  readonly #times: EndpointTimes;
   #server: Server | undefined;
   #connection: SignerConnection | undefined;
   /** Dialled while another signer is served: accepted by the system, not yet by the node. */
@@ -106,11 +106,18 @@ export class PrivvalEndpoint implements NodeSigner {
   #queue: Promise<unknown> = Promise.resolve();
   #pingTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: { path: string; chainId: string; log: Log; signal: AbortSignal }) {
+  constructor(options: {
+    path: string;
+    chainId: string;
+    log: Log;
+    signal: AbortSignal;
+    times?: Partial<EndpointTimes>;
+  }) {
     this.#path = options.path;
     this.#chainId = options.chainId;
     this.#log = options.log;
     this.#signal = options.signal;
+    this.#times = { ...cometTimes, ...options.times };
   }
 
   /** @throws where the socket's file is there, be it stale: as gaiad, it is never removed here. */
@@ -128,7 +135,7 @@ export class PrivvalEndpoint implements NodeSigner {
   /** The first connection at start, within gaiad's patience. */
   async firstPublicKey(): Promise<Uint8Array> {
     try {
-      return await this.#publicKey(firstAcceptTimeoutMs);
+      return await this.#publicKey(this.#times.firstAccept);
     } catch (error) {
       const reason = error instanceof EndpointError ? `send: ${error.message}` : messageOf(error);
       throw new EndpointError(`can't get pubkey: ${reason}`, { cause: error });
@@ -136,7 +143,7 @@ export class PrivvalEndpoint implements NodeSigner {
   }
 
   publicKey(): Promise<Uint8Array> {
-    return this.#publicKey(acceptTimeoutMs);
+    return this.#publicKey(this.#times.accept);
   }
 
   async signVote(vote: Vote) {
@@ -169,7 +176,7 @@ export class PrivvalEndpoint implements NodeSigner {
     let failure: unknown;
     for (let tried = 0; tried < triesMax && !this.#signal.aborted; tried++) {
       try {
-        const answer = await this.#ask(message, acceptTimeoutMs);
+        const answer = await this.#ask(message, this.#times.accept);
         if (answer.kind === 'error') {
           throw new NotSignedError(`signerEndpoint returned error #${answer.code}: ${answer.description}`);
         }
@@ -197,7 +204,7 @@ export class PrivvalEndpoint implements NodeSigner {
       clearTimeout(this.#pingTimer);
       const connection = await this.#connected(timeoutMs);
       try {
-        return await connection.ask(message);
+        return await connection.ask(message, this.#times.answer);
       } catch (error) {
         connection.drop();
         await connection.closed;
@@ -213,8 +220,9 @@ export class PrivvalEndpoint implements NodeSigner {
   #pingLater(): void {
     clearTimeout(this.#pingTimer);
     this.#pingTimer = setTimeout(() => {
-      if (this.#connection) this.#ask(pingRequest(), acceptTimeoutMs).catch(() => this.#log.error('no pong'));
-    }, pingAfterMs).unref();
+      if (this.#connection)
+        this.#ask(pingRequest(), this.#times.accept).catch(() => this.#log.error('no pong'));
+    }, this.#times.pingAfter).unref();
   }
 
   async #connected(timeoutMs: number): Promise<SignerConnection> {
