@@ -26,15 +26,24 @@ function isSection(value: Json | undefined): value is Section {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** `__proto__` is a key like any other. */
+function put(section: Section, key: string, value: Json): void {
+  Object.defineProperty(section, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function own(section: Section, key: string): Json | undefined {
+  return Object.hasOwn(section, key) ? section[key] : undefined;
+}
+
 /** Objects merge, null deletes, arrays and changed types replace. */
 export function mergeSection(base: Section, change: Section): Section {
   const merged: Section = { ...base };
   for (const [key, value] of Object.entries(change)) {
     if (value === null) delete merged[key];
     else if (isSection(value)) {
-      const former = merged[key];
-      merged[key] = mergeSection(isSection(former) ? former : {}, value);
-    } else merged[key] = value;
+      const former = own(merged, key);
+      put(merged, key, mergeSection(isSection(former) ? former : {}, value));
+    } else put(merged, key, value);
   }
   return merged;
 }
@@ -46,20 +55,23 @@ function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   }
   if (!isSection(a) || !isSection(b)) return false;
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => key in b && sameJson(a[key], b[key]));
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && sameJson(own(a, key), own(b, key)))
+  );
 }
 
 /** The smallest change that makes `wanted` of `base`, or undefined where they are the same. */
 export function sectionChange(base: Section, wanted: Section): Section | undefined {
   const change: Section = {};
-  for (const key of Object.keys(base)) if (!(key in wanted)) change[key] = null;
+  for (const key of Object.keys(base)) if (!Object.hasOwn(wanted, key)) put(change, key, null);
   for (const [key, value] of Object.entries(wanted)) {
-    const former = base[key];
+    const former = own(base, key);
     if (sameJson(former, value)) continue;
     if (isSection(former) && isSection(value)) {
       const inner = sectionChange(former, value);
-      if (inner) change[key] = inner;
-    } else change[key] = value;
+      if (inner) put(change, key, inner);
+    } else put(change, key, value);
   }
   return Object.keys(change).length > 0 ? change : undefined;
 }
