@@ -26,7 +26,10 @@ export class MalformedPolicy extends Error {
   override name = 'MalformedPolicy';
 }
 
-const oneOrMore = z.union([z.string().transform((one) => [one]), z.array(z.string()).min(1)]);
+/** AWS takes a lone value in place of a list. */
+const listOf = <S extends z.ZodType>(item: S) =>
+  z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(item).min(1));
+const oneOrMore = listOf(z.string());
 const conditionValue = z.union([z.string(), z.boolean(), z.number()]).transform(String);
 const statementSchema = z.strictObject({
   Sid: z.string().optional(),
@@ -34,16 +37,13 @@ const statementSchema = z.strictObject({
   Action: oneOrMore,
   Resource: oneOrMore,
   Condition: z
-    .partialRecord(
-      z.enum(conditionOperators),
-      z.record(z.string(), z.union([conditionValue.transform((one) => [one]), z.array(conditionValue)])),
-    )
+    .partialRecord(z.enum(conditionOperators), z.record(z.string(), listOf(conditionValue)))
     .optional(),
 });
 const documentSchema = z.strictObject({
   Version: z.enum(['2012-10-17', '2008-10-17']),
   Id: z.string().optional(),
-  Statement: z.union([statementSchema.transform((one) => [one]), z.array(statementSchema).min(1)]),
+  Statement: listOf(statementSchema),
 });
 
 /** AWS allows policies of 2,048 bytes, white space aside. */
