@@ -6,9 +6,10 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-iot';
 import * as z from 'zod';
+import type { FleetItems } from '../../protocol/fleet-table-dynamodb.ts';
 import { parseThingName, thingGroupName } from '../../protocol/names.ts';
 import { reportedGaiad, reportedStatus } from '../../protocol/shadows.ts';
-import type { FleetItems, FleetTable } from '../aws/fleet-table.ts';
+import type { FleetTable } from '../aws/fleet-table.ts';
 import { inParallel, type Shadows } from '../aws/shadows.ts';
 import type { SignTable } from '../aws/sign-table.ts';
 import type { PeerNode, PeersView } from './core/plan.ts';
