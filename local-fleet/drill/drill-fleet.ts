@@ -99,7 +99,7 @@ export class DrillFleet {
 
   async journals(): Promise<{ server: FleetServer; entries: JournalEntry[] }[]> {
     return Promise.all(
-      this.validators.map(async (server) => ({ server, entries: await readJournal(server.journal) })),
+      this.validators.map(async (server) => ({ server, entries: await readJournal(server.signerState) })),
     );
   }
 

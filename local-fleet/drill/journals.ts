@@ -1,6 +1,7 @@
 /** Signers' journals compared: what one key released, on whichever server. */
 
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { comparePositions, type SignPosition } from '../../protocol/sign-position.ts';
 import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
 
@@ -12,20 +13,36 @@ export interface Conflict {
   blockIds: string[];
 }
 
+const journalFile = /^journal(?:\.(\d+))?\.jsonl$/;
+
 /**
- * Reads a journal; an absent file is an empty one. A last line without an end is being written, and left out.
+ * Every entry of a signer's journal, oldest first: `journal.jsonl` in its state folder, older ones with a number. No
+ * folder: no entries. A line that a kill cut off stands for no signature: the line is on disk before that leaves.
  * @throws where a whole line is not an entry: a judge must not look past it.
  */
-export async function readJournal(file: string): Promise<JournalEntry[]> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+export async function readJournal(stateFolder: string): Promise<JournalEntry[]> {
+  const names = await readdir(stateFolder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
     throw error;
+  });
+  const files = names
+    .flatMap((name) => {
+      const match = journalFile.exec(name);
+      return match ? [{ name, age: Number(match[1] ?? 0) }] : [];
+    })
+    .sort((a, b) => b.age - a.age);
+  const texts = await Promise.all(files.map(({ name }) => readFile(join(stateFolder, name), 'utf8')));
+  return texts.flatMap((text) => text.split('\n').flatMap(parseLine));
+}
+
+function parseLine(line: string): JournalEntry[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return [];
   }
-  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
-  return lines.filter((line) => line.trim() !== '').map((line) => journalEntry.parse(JSON.parse(line)));
+  return [journalEntry.parse(value)];
 }
 
 /** Positions at which more than one block id was released, by one signer or by two. */

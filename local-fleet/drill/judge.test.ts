@@ -106,12 +106,16 @@ test('a woken signer may release what was recorded, nothing beyond it, and what 
   expect(releasedBeyond(since, recorded, 1)).toEqual([entry(9, 'precommit', 'X')]);
 });
 
-test('a journal is read to its last whole line; an absent one is empty; a broken line is an error', async () => {
+test('a journal is read oldest first; a torn line is left out; what is no entry is an error', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'beam-journal-'));
-  const file = join(folder, 'journal.jsonl');
-  expect(await readJournal(file)).toEqual([]);
-  writeFileSync(file, `${JSON.stringify(entry(5, 'prevote', 'X'))}\n{"height":`);
-  expect(await readJournal(file)).toHaveLength(1);
-  writeFileSync(file, '{"height":1}\n');
-  await expect(readJournal(file)).rejects.toThrow();
+  const line = (height: number) => `${JSON.stringify(entry(height, 'prevote', 'X'))}\n`;
+  expect(await readJournal(join(folder, 'nowhere'))).toEqual([]);
+  expect(await readJournal(folder)).toEqual([]);
+  writeFileSync(join(folder, 'journal.jsonl'), `${line(7)}{"height":\n${line(8)}{"hei`);
+  writeFileSync(join(folder, 'journal.1.jsonl'), line(6));
+  writeFileSync(join(folder, 'journal.10.jsonl'), line(5));
+  writeFileSync(join(folder, 'state.json'), '{}');
+  expect((await readJournal(folder)).map(({ height }) => height)).toEqual([5, 6, 7, 8]);
+  writeFileSync(join(folder, 'journal.2.jsonl'), '{"height":1}\n');
+  await expect(readJournal(folder)).rejects.toThrow();
 });

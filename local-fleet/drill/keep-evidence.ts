@@ -1,10 +1,11 @@
 /** Keeps what a drill saw, for others to judge; and removes everything else that it made. */
 
-import { copyFile, cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataPaths, socketFolder } from '../data/layout.ts';
 import type { LocalFleet } from '../fleet.ts';
 import type { DrillFleet } from './drill-fleet.ts';
+import { readJournal } from './journals.ts';
 import { type DrillReport, judgeRound, type Round } from './judge.ts';
 
 /**
@@ -31,7 +32,8 @@ export async function keepEvidence(
   for (const server of fleet.startedServers()) {
     await cp(join(server.root, 'logs'), join(out, 'logs', server.name), { recursive: true }).catch(absent);
     if (server.isValidator) {
-      await copyFile(server.journal, join(out, 'journals', `${server.name}.jsonl`)).catch(absent);
+      const lines = (await readJournal(server.signerState)).map((entry) => `${JSON.stringify(entry)}\n`);
+      await writeFile(join(out, 'journals', `${server.name}.jsonl`), lines.join(''));
     }
   }
 }

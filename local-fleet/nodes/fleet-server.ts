@@ -52,9 +52,9 @@ export class FleetServer {
     return join(this.root, homePaths.logs, `${process}.log`);
   }
 
-  /** Of the signatures that its signer released (config.toml's default place). */
-  get journal(): string {
-    return join(this.root, 'signer/state/journal.jsonl');
+  /** Its signer's own state and journal (config.toml's default place). */
+  get signerState(): string {
+    return join(this.root, 'signer/state');
   }
 
   /** @returns undefined while its gaiad does not run. */
