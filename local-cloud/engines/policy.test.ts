@@ -75,9 +75,9 @@ test('a variable without a value matches nothing', () => {
   const own = allow(arn(`topic/${v('iot:Connection.Thing.ThingName')}`));
   expect(decide(own, 'iot:Publish', 'topic/stranger', stranger)).toBe('not-allowed');
   expect(decide(own, 'iot:Publish', 'topic/', stranger)).toBe('not-allowed');
-  expect(decide(allow(arn(`topic/${v('iot:Certificate.Subject.CommonName')}`)), 'iot:Publish', 'topic/')).toBe(
-    'not-allowed',
-  );
+  expect(
+    decide(allow(arn(`topic/${v('iot:Certificate.Subject.CommonName')}`)), 'iot:Publish', 'topic/'),
+  ).toBe('not-allowed');
 });
 
 test('wildcards in a value of a variable are plain characters', () => {
@@ -153,6 +153,6 @@ test('wildcards match as the regular expression of the same meaning', () => {
 test('a pattern of many wildcards is decided at once', () => {
   const slow = allow(arn(`topic/${'*a'.repeat(100)}b`));
   const started = performance.now();
-  expect(decide(slow, 'iot:Publish`, `topic/${`a'.repeat(250)}`)).toBe('not-allowed');
+  expect(decide(slow, 'iot:Publish', `topic/${'a'.repeat(250)}`)).toBe('not-allowed');
   expect(performance.now() - started).toBeLessThan(200);
 });
