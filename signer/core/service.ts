@@ -29,7 +29,8 @@ export function consensusAddress(publicKey: Uint8Array): string {
 export interface ServiceParts {
   publicKey: Uint8Array;
   chainId: string;
-  guard: Guard;
+  /** The one in force: enrolment changes it while the process runs. */
+  guard: () => Guard;
   watch: NodeWatch;
   clock: Clock;
   log: Log;
@@ -108,7 +109,8 @@ export class SigningService {
   }
 
   async #guarded(request: SignRequest): Promise<Signed> {
-    const { chainId, guard, watch, clock } = this.#parts;
+    const { chainId, watch, clock } = this.#parts;
+    const guard = this.#parts.guard();
     checkIdentity(request, chainId, this.#address);
     const beganMs = clock.now();
     // A node asks for a height once it has committed the one before.

@@ -145,7 +145,7 @@ export class Fleet {
     running.service = new SigningService({
       publicKey,
       chainId,
-      guard: running.guard,
+      guard: () => running.guard,
       watch,
       clock,
       log: silent,

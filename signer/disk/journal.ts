@@ -1,0 +1,95 @@
+/**
+ * The journal of released signatures: JSON lines in `journal.jsonl`, rotated to `journal.1.jsonl` … when it is full.
+ *
+ * A line is on disk before its signature leaves: what is in no journal was never given to anybody. The other way round
+ * a line may stand for a signature that nobody took, when the process or the connection ended in between.
+ * At `bytesMax` a file and `filesMax` files it holds the last 80 MB: some 230,000 signatures, three days and more of
+ * 3 s blocks.
+ */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
+import type { Journal } from '../core/ports.ts';
+import { syncFolder } from './atomic-file.ts';
+
+export const bytesMaxDefault = 8 * 1024 * 1024;
+export const filesMax = 10;
+
+const fileName = (index: number) => (index === 0 ? 'journal.jsonl' : `journal.${index}.jsonl`);
+
+export class DiskJournal implements Journal {
+  readonly #dir: string;
+  readonly #bytesMax: number;
+  #file: FileHandle | undefined;
+  #bytes = 0;
+
+  constructor(dir: string, bytesMax = bytesMaxDefault) {
+    this.#dir = dir;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Its caller appends one entry at a time. */
+  async append(entry: JournalEntry): Promise<void> {
+    if (this.#file && this.#bytes >= this.#bytesMax) await this.#rotate();
+    const file = this.#file ?? (await this.#open());
+    const line = Buffer.from(`${JSON.stringify(entry)}\n`);
+    await file.appendFile(line);
+    await file.datasync();
+    this.#bytes += line.length;
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  async #open(): Promise<FileHandle> {
+    const path = join(this.#dir, fileName(0));
+    const file = await open(path, 'a+', 0o600);
+    const { size } = await file.stat();
+    this.#file = file;
+    this.#bytes = size;
+    if (size > 0) {
+      // A kill may have torn the last line: the next one must not continue it.
+      const last = Buffer.alloc(1);
+      await file.read(last, 0, 1, size - 1);
+      if (last[0] !== 0x0a) await file.appendFile('\n');
+    } else {
+      await syncFolder(this.#dir);
+    }
+    return file;
+  }
+
+  async #rotate(): Promise<void> {
+    await this.close();
+    for (let index = filesMax - 2; index >= 0; index--) {
+      const from = join(this.#dir, fileName(index));
+      if (existsSync(from)) await rename(from, join(this.#dir, fileName(index + 1)));
+    }
+    await syncFolder(this.#dir);
+  }
+}
+
+/** Every entry of a state folder's journal, oldest first. A torn line is left out. */
+export function readJournalIn(dir: string): JournalEntry[] {
+  const entries: JournalEntry[] = [];
+  for (let index = filesMax - 1; index >= 0; index--) {
+    const path = join(dir, fileName(index));
+    if (!existsSync(path)) continue;
+    for (const line of readFileSync(path, 'utf8').split('\n')) {
+      const entry = parseLine(line);
+      if (entry) entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+function parseLine(line: string): JournalEntry | undefined {
+  try {
+    return journalEntry.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}

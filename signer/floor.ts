@@ -1,0 +1,145 @@
+/** From where an enrolled signer may sign: above all that anybody may have signed with its key before. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { roundMax, type SignPosition, signPosition } from '../protocol/sign-position.ts';
+import type { Clock, NodeView } from './core/ports.ts';
+import { signerState } from './core/state.ts';
+
+/** Blocks without our signature before a running chain's key is enrolled. */
+export const quietBlocks = 10;
+/** How far above the chain's height the floor lies: a former signer may have signed the height under way, and the next. */
+const heightsAbove = 2;
+/** As many of our signatures seen while waiting show that another signer runs and will not stop. */
+const signedMax = 20;
+const pollMs = 300;
+/** The RPC may be away for a moment, not for good. */
+const silentMsMax = 60_000;
+
+export class EnrolError extends Error {
+  override readonly name = 'EnrolError';
+}
+
+export interface EnrolProgress {
+  /** The height looked at last. */
+  height: number;
+  /** Blocks in a row without our signature, of `of`. */
+  quiet: number;
+  of: number;
+  /** Whether our signature was in that block. */
+  signed: boolean;
+}
+
+export interface FloorFrom {
+  node: NodeView;
+  clock: Clock;
+  gaiadHome: string;
+  rpc: string;
+  chainNotStarted: boolean;
+  /** Further states of former signers: CometBFT's priv_validator_state.json, or a `state.json` of Beam. */
+  imports: string[];
+  onProgress: (progress: EnrolProgress) => void;
+  signal: AbortSignal | undefined;
+}
+
+/** A whole height is closed: its last round's precommit. */
+function closed(height: number): SignPosition {
+  return { height, round: roundMax, step: 3 };
+}
+
+/** @throws EnrolError */
+export async function enrolmentFloor(from: FloorFrom): Promise<SignPosition> {
+  const { node, gaiadHome, chainNotStarted, imports, rpc } = from;
+  const own = join(gaiadHome, 'data/priv_validator_state.json');
+  const files = [...imports, ...(existsSync(own) ? [own] : [])];
+  const imported = Math.max(0, ...files.map(importedHeight));
+  if (!chainNotStarted) return closed(Math.max(imported, (await quietHeight(from)) + heightsAbove));
+  const committed = await node.committedHeight();
+  if (committed !== undefined && committed > 0) {
+    throw new EnrolError(
+      `the chain has started: ${rpc} is at height ${committed}; enrol without --chain-not-started, which waits for ${quietBlocks} blocks without our signature`,
+    );
+  }
+  if (imported > 0) {
+    throw new EnrolError(
+      `${files.find((file) => importedHeight(file) > 0)} shows that this key has signed up to height ${imported}: the chain has started; enrol without --chain-not-started`,
+    );
+  }
+  return closed((await initialHeight(join(gaiadHome, 'config/genesis.json'))) - 1);
+}
+
+/** Waits. @returns the chain's height after `quietBlocks` blocks without our signature. @throws EnrolError */
+async function quietHeight({ node, clock, rpc, onProgress, signal }: FloorFrom): Promise<number> {
+  let looked: number | undefined;
+  let quiet = 0;
+  let signedSeen = 0;
+  let heardMs = clock.now();
+  while (quiet < quietBlocks) {
+    if (signal?.aborted) throw new EnrolError('the enrolment was broken off; nothing was written');
+    const committed = await node.committedHeight();
+    if (committed !== undefined) heardMs = clock.now();
+    else if (clock.now() - heardMs > silentMsMax) {
+      throw new EnrolError(
+        `${rpc} does not answer: enrolment needs a node that follows the chain; start gaiad, or give --chain-not-started for a chain before its first block`,
+      );
+    }
+    looked ??= committed;
+    // The newest commit is what this node happened to see of it; the one before is the chain's.
+    while (committed !== undefined && looked !== undefined && looked + 1 < committed && quiet < quietBlocks) {
+      const look = await node.ourSignatureAt(looked + 1);
+      if (look === 'unknown') break;
+      looked += 1;
+      quiet = look === 'absent' ? quiet + 1 : 0;
+      signedSeen += look === 'signed' ? 1 : 0;
+      onProgress({ height: looked, quiet, of: quietBlocks, signed: look === 'signed' });
+      if (signedSeen >= signedMax) {
+        throw new EnrolError(
+          `another signer signs with this key (our signature is in block ${looked}); stop it, then enrol: two signers are a double sign`,
+        );
+      }
+    }
+    if (quiet < quietBlocks) await clock.sleep(pollMs, signal);
+  }
+  return Math.max(looked ?? 0, (await node.committedHeight()) ?? 0);
+}
+
+const numeral = z.union([z.number().int().nonnegative(), z.string().regex(/^\d{1,15}$/)]);
+const cometState = z.object({ height: numeral, round: z.number().int(), step: z.number().int() });
+
+/** @throws EnrolError where the file is no signer's state: guessing would be signing twice */
+function importedHeight(file: string): number {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new EnrolError(`${file} can't be read as a signer's state: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const comet = cometState.safeParse(value);
+  if (comet.success) return Number(comet.data.height);
+  const beam = signerState.safeParse(value);
+  if (beam.success) return Math.max(signPosition.parse(beam.data.seen).height, beam.data.own.height);
+  throw new EnrolError(
+    `${file} is neither a priv_validator_state.json of CometBFT nor a state.json of Beam; leave it out, or give the right one`,
+  );
+}
+
+/** Looks for `initial_height` without reading a genesis of gigabytes at once. 1 where it is not told. */
+async function initialHeight(genesis: string): Promise<number> {
+  if (!existsSync(genesis)) return 1;
+  const handle = await open(genesis, 'r');
+  try {
+    let tail = '';
+    for await (const chunk of handle.createReadStream({ encoding: 'utf8', highWaterMark: 1 << 20 })) {
+      const match = /"initial_height"\s*:\s*"?(\d{1,15})"?\s*[,}]/.exec(tail + chunk);
+      if (match?.[1]) return Math.max(1, Number(match[1]));
+      tail = String(chunk).slice(-64);
+    }
+    return 1;
+  } finally {
+    await handle.close();
+  }
+}

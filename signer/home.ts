@@ -1,0 +1,103 @@
+/** A Beam home as the signer needs it: config.toml and node.toml, read once, with every path made absolute. */
+
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import toml from '@iarna/toml';
+import {
+  ConfigError,
+  type ConfigFile,
+  configFile,
+  homePaths,
+  nodeFile,
+  parseConfig,
+} from '../protocol/config.ts';
+import { thingName } from '../protocol/names.ts';
+import type { DynamoOptions } from './dynamodb.ts';
+
+/** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
+const socketPathBytesMax = 107;
+
+export interface SignerHome {
+  home: string;
+  thing: string;
+  chainId: string;
+  keyFile: string;
+  stateDir: string;
+  nodeSocket: string;
+  controlSocket: string;
+  /** gaiad's RPC. */
+  rpc: string;
+  gaiadHome: string;
+  table: string;
+  /** Undefined: stand-alone, no cloud. */
+  dynamo: DynamoOptions | undefined;
+  logLevel: ConfigFile['log']['level'];
+}
+
+export function defaultHome(): string {
+  return process.env.BEAM_HOME ?? join(homedir(), '.beam');
+}
+
+/** @throws ConfigError */
+export function readHome(home: string): SignerHome {
+  const at = (path: string) => resolve(home, path);
+  const configPath = at(homePaths.config);
+  const config = parseConfig(configFile, readToml(configPath), configPath);
+  const nodePath = at(homePaths.node);
+  const node = parseConfig(nodeFile, readToml(nodePath), nodePath);
+  const { signer, cloud, gaiad, log } = config;
+  if (!signer) {
+    throw new ConfigError(configPath, [
+      'signer: missing; a server that signs has a [signer] section with chain_id',
+    ]);
+  }
+  const long = (['socket', 'control'] as const).filter(
+    (name) => Buffer.byteLength(at(signer[name])) > socketPathBytesMax,
+  );
+  if (long.length > 0) {
+    throw new ConfigError(
+      configPath,
+      long.map(
+        (name) =>
+          `signer.${name}: ${at(signer[name])} is longer than the ${socketPathBytesMax} bytes that a unix socket's path may have; give a shorter path`,
+      ),
+    );
+  }
+  return {
+    home: resolve(home),
+    thing: thingName(node.fleet, node.node),
+    chainId: signer.chain_id,
+    keyFile: at(signer.key),
+    stateDir: at(signer.state),
+    nodeSocket: at(signer.socket),
+    controlSocket: at(signer.control),
+    rpc: gaiad.rpc,
+    gaiadHome: at(gaiad.home),
+    table: signer.table,
+    dynamo: cloud && {
+      table: signer.table,
+      region: cloud.region,
+      endpoint: cloud.https,
+      ca: cloud.ca && at(cloud.ca),
+      credentials: cloud.credentials && at(cloud.credentials),
+    },
+    logLevel: log.level,
+  };
+}
+
+function readToml(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(path, [`can't be read (${(error as Error).message}); make it with beam init`], {
+      cause: error,
+    });
+  }
+  try {
+    return toml.parse(text);
+  } catch (error) {
+    throw new ConfigError(path, [`is not TOML: ${(error as Error).message}`], { cause: error });
+  }
+}

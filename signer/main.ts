@@ -1,0 +1,51 @@
+/** `signer.js --home DIR`: gaiad's remote signer as a process of its own. */
+
+import { parseArgs } from 'node:util';
+import pino from 'pino';
+import { ConfigError } from '../protocol/config.ts';
+import { StateInUseError } from './disk/state-lock.ts';
+import { defaultHome, readHome } from './home.ts';
+import { KeyError, loadKeyFile } from './keys/file.ts';
+import { SignerProcess } from './signer-process.ts';
+import { version } from './version.ts';
+
+/** As sysexits(3) has them, so that a supervisor can tell what is worth another try. */
+const exitCodes = { ok: 0, failed: 70, inUse: 75, disk: 74, config: 78 } as const;
+
+const { values } = parseArgs({ options: { home: { type: 'string' } } });
+const log = pino(
+  { base: { process: 'signer' }, timestamp: pino.stdTimeFunctions.isoTime },
+  pino.destination({ fd: 2, sync: true }),
+);
+
+try {
+  const home = readHome(values.home ?? defaultHome());
+  log.level = home.logLevel;
+  const signer = new SignerProcess({
+    home,
+    key: loadKeyFile(home.keyFile),
+    log,
+    version,
+    onFatal: (error) => {
+      log.fatal({ err: error }, 'the signer state could not be written; the signer ends without signing');
+      // Answers that are refusals may still go out; a signature can't, as every save fails from now on.
+      setTimeout(() => process.exit(exitCodes.disk), 100);
+    },
+  });
+  await signer.start();
+  let ending = false;
+  const end = (signal: NodeJS.Signals) => {
+    if (ending) return;
+    ending = true;
+    log.info({ signal }, 'the signer ends');
+    void signer.stop().finally(() => process.exit(exitCodes.ok));
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+} catch (error) {
+  const known = error instanceof ConfigError || error instanceof KeyError || error instanceof StateInUseError;
+  log.fatal(known ? {} : { err: error }, (error as Error).message);
+  process.exit(
+    error instanceof StateInUseError ? exitCodes.inUse : known ? exitCodes.config : exitCodes.failed,
+  );
+}

@@ -1,0 +1,70 @@
+/** gaiad's RPC as the signer needs it: how far the chain is, and whose signatures a commit has. */
+
+import * as z from 'zod';
+import type { NodeView } from './core/ports.ts';
+
+export const rpcMsMax = 400;
+/** A commit of a few hundred validators has some 100 KB. */
+const answerBytesMax = 4 * 1024 * 1024;
+
+const numeral = z.string().regex(/^\d{1,16}$/);
+const status = z.object({
+  result: z.object({
+    node_info: z.object({ network: z.string() }),
+    sync_info: z.object({ latest_block_height: numeral }),
+  }),
+});
+const commit = z.object({
+  result: z.object({
+    signed_header: z.object({
+      header: z.object({ height: numeral, chain_id: z.string() }),
+      commit: z.object({
+        signatures: z.array(z.object({ block_id_flag: z.number(), validator_address: z.string() })),
+      }),
+    }),
+  }),
+});
+
+async function get<T extends z.ZodType>(
+  rpc: string,
+  path: string,
+  schema: T,
+  timeoutMs: number,
+): Promise<z.output<T> | undefined> {
+  try {
+    const url = `${rpc.replace(/\/$/, '')}${path}`;
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const text = await response.text();
+    return text.length > answerBytesMax ? undefined : schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns undefined where the node does not answer */
+export async function rpcChainId(rpc: string, timeoutMs = 2000): Promise<string | undefined> {
+  return (await get(rpc, '/status', status, timeoutMs))?.result.node_info.network;
+}
+
+/** @param address of our validator, 40 upper-case hex digits */
+export function rpcNodeView(rpc: string, chainId: string, address: string, timeoutMs = rpcMsMax): NodeView {
+  return {
+    async committedHeight() {
+      const answer = (await get(rpc, '/status', status, timeoutMs))?.result;
+      // A node of another chain bears nothing out.
+      return answer?.node_info.network === chainId ? Number(answer.sync_info.latest_block_height) : undefined;
+    },
+    async ourSignatureAt(height) {
+      const answer = await get(rpc, `/commit?height=${height}`, commit, timeoutMs);
+      const signed = answer?.result.signed_header;
+      if (!signed || signed.header.chain_id !== chainId || Number(signed.header.height) !== height) {
+        return 'unknown';
+      }
+      // 1 is an absent vote; 2 and 3, a vote for the block and one for nil, are signatures.
+      const ours = signed.commit.signatures.some(
+        ({ block_id_flag, validator_address }) => validator_address === address && block_id_flag !== 1,
+      );
+      return ours ? 'signed' : 'absent';
+    },
+  };
+}
