@@ -9,7 +9,6 @@ export type SettingKind =
   | 'bool'
   | 'integer'
   | 'count'
-  | 'float'
   | 'duration'
   | 'strings'
   | 'address'

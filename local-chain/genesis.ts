@@ -27,7 +27,7 @@ const standInState = z.object({
   other_validator_seeds: z.array(z.string().regex(/^[0-9a-f]{64}$/)).min(1),
 });
 
-export const genesisFile = z.looseObject({
+const genesisFile = z.looseObject({
   genesis_time: z.iso.datetime({ offset: true }),
   chain_id: z.string().min(1).max(50),
   initial_height: z.coerce.number().int().min(1),

@@ -5,8 +5,7 @@
  */
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { KeyPair } from './keys.ts';
-import { nodeIdOf } from './keys.ts';
+import { type KeyPair, nodeIdOf } from './keys.ts';
 import type { Log } from './log.ts';
 import { Peer, PeerError } from './peer.ts';
 import type { SelfDescription } from './peer-messages.ts';
@@ -42,6 +41,7 @@ export class PeerSet {
   readonly #peers = new Map<string, Peer>();
   #server: Server | undefined;
   #wasReachable = false;
+  #lastBeatMs = 0;
 
   constructor(options: PeerSetOptions) {
     this.#options = options;
@@ -79,8 +79,6 @@ export class PeerSet {
       if (address.id !== this.#ownId) void this.#keepDialling(address);
     }
   }
-
-  #lastBeatMs = 0;
 
   #beat(): void {
     const now = this.#options.now();

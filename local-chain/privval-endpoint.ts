@@ -3,7 +3,7 @@
  * are CometBFT's (privval/signer_listener_endpoint.go, retry_signer_client.go).
  */
 
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { encodeFrame, FrameDecoder } from '../signer/privval/frame.ts';
 import type { Proposal, Vote } from '../signer/privval/gen/types_pb.ts';
@@ -98,7 +98,6 @@ export class PrivvalEndpoint implements NodeSigner {
   readonly #log: Log;
   readonly #signal: AbortSignal;
   readonly #times: EndpointTimes;
-  #server: Server | undefined;
   #connection: SignerConnection | undefined;
   /** Dialled while another signer is served: accepted by the system, not yet by the node. */
   readonly #waiting: Socket[] = [];
@@ -123,7 +122,6 @@ export class PrivvalEndpoint implements NodeSigner {
   /** @throws where the socket's file is there, be it stale: as gaiad, it is never removed here. */
   async listen(): Promise<void> {
     const server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
-    this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.#path, resolve);

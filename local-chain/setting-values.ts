@@ -142,8 +142,6 @@ export function readSetting(kind: SettingKind, value: unknown): unknown {
       return wholeOf(value);
     case 'count':
       return notNegative(wholeOf(value), value);
-    case 'float':
-      return numberOf(value);
     case 'duration':
       return durationMs(value);
     case 'strings':

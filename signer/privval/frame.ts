@@ -2,8 +2,6 @@
 
 /** Bound of a received frame. Vote extensions make requests large; CometBFT's own limit for answers is 10 KiB. */
 export const receivedFrameBytesMax = 65_536;
-/** What a node reads of an answer at most (privval/signer_endpoint.go `maxRemoteSignerMsgSize`). */
-export const answerBytesMax = 10_240;
 
 /** A stream that is no sequence of frames: nothing behind it can be trusted, so the connection must be closed. */
 export class FrameError extends Error {

@@ -13,9 +13,7 @@ export class PrivvalMessageError extends Error {
   override readonly name = 'PrivvalMessageError';
 }
 
-export const hashBytes = 32;
-/** CometBFT's `MaxChainIDLen`. */
-export const chainIdLengthMax = 50;
+const hashBytes = 32;
 /** types/validation: a signature is at most this long. */
 export const signatureBytesMax = 64;
 /** A node logs what a signer says: a line, not a page. */
