@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type ConfigFile } from '../../protocol/config.ts';
+import { errorCode } from '../home/error-code.ts';
 import type { Home } from '../home/load-home.ts';
 
 export interface CloudCredentials {
@@ -20,7 +21,7 @@ export async function readCredentials(
     try {
       return await readFile(home.path(path), 'utf8');
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      const code = errorCode(error);
       faults.push(
         `cloud.${setting}: ${home.path(path)} can't be read (${code}); register this server again, or correct the path`,
       );

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { writeFileAtomically } from '../home/atomic-file.ts';
+import { errorCode } from '../home/error-code.ts';
 import type { NodeLog } from './node-log.ts';
 import {
   confirmProcess,
@@ -134,7 +135,7 @@ export class GaiadProcess {
       try {
         process.kill(target, signal);
       } catch (error) {
-        const code = error instanceof Error && 'code' in error ? error.code : undefined;
+        const code = errorCode(error);
         if (code !== 'ESRCH') throw error;
       }
     }

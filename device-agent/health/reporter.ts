@@ -64,7 +64,8 @@ export class Reporter {
     if (!ready()) return;
     const seen = this.#seen();
     const nowMs = clock.monotonicMs();
-    if (this.#minuteAtMs === undefined || nowMs - this.#minuteAtMs >= minuteMs) {
+    const due = this.#minuteAtMs === undefined || nowMs - this.#minuteAtMs >= minuteMs;
+    if (due && seen.chain.height > 0) {
       this.#minuteAtMs = nowMs;
       this.#minute = minute(seen, clock.wallMs());
     }

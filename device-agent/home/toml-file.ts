@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import TOML from '@iarna/toml';
 import type * as z from 'zod';
 import { ConfigError, parseConfig } from '../../protocol/config.ts';
+import { errorCode } from './error-code.ts';
 
 /** What @iarna/toml throws; lines and columns count from 0. */
 interface TomlSyntaxError extends Error {
@@ -41,7 +42,7 @@ export async function readTomlFile<T extends z.ZodType>(
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const code = errorCode(error);
     throw new ConfigError(
       file,
       [code === 'ENOENT' ? `there is no such file; ${remedy}` : `can't be read: ${code}`],

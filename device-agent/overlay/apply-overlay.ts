@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { NodeKind } from '../../protocol/names.ts';
 import type { Overlay, RejectedSetting } from '../../protocol/shadows.ts';
 import { writeFileAtomically } from '../home/atomic-file.ts';
+import { errorCode } from '../home/error-code.ts';
 import { checkOverlay } from './check-overlay.ts';
 import { ChainFileError, type Merged, mergeOverlay, operatorsOwn, parseChainFile } from './merge-overlay.ts';
 import {
@@ -189,7 +190,7 @@ export class OverlayApplier {
       try {
         texts[file] = await readFile(this.#path(file), 'utf8');
       } catch (error) {
-        const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+        const code = errorCode(error);
         if (code === 'ENOENT' && file === 'app.toml') continue;
         const remedy =
           code === 'ENOENT'

@@ -5,7 +5,15 @@
 
 import { parse, patch } from '@decimalturn/toml-patch';
 import * as z from 'zod';
-import { isTable, sameValue, settingAt, settings, type TomlTable, withSetting } from './toml-tree.ts';
+import {
+  isTable,
+  sameValue,
+  settingAt,
+  settings,
+  type TomlPath,
+  type TomlTable,
+  withSetting,
+} from './toml-tree.ts';
 
 /** A setting that an overlay has changed. */
 export const ownedSetting = z.object({
@@ -72,7 +80,46 @@ export function mergeOverlay(
     set(path, value);
     return { path, ...(original === undefined ? {} : { original }), written: z.json().parse(value) };
   });
-  return { text: changed.length > 0 ? patch(text, after) : text, owned: nowOwned, changed };
+  return { text: changed.length > 0 ? rewritten(text, before, after) : text, owned: nowOwned, changed };
+}
+
+/**
+ * Settings that go are taken out line by line: @decimalturn/toml-patch takes the comments behind them along. What is not
+ * on a line of its own is left to it.
+ */
+function rewritten(text: string, before: TomlTable, after: TomlTable): string {
+  let current = text;
+  let content = before;
+  for (const { path } of settings(before)) {
+    if (settingAt(after, path) !== undefined) continue;
+    const without = withSetting(content, path, undefined);
+    const shorter = withoutLine(current, path);
+    if (shorter === undefined || !sameValue(tryParse(shorter), without)) continue;
+    current = shorter;
+    content = without;
+  }
+  return sameValue(content, after) ? current : patch(current, after);
+}
+
+function withoutLine(text: string, path: TomlPath): string | undefined {
+  const table = path.slice(0, -1).join('.');
+  const key = path.at(-1) ?? '';
+  const lines = text.split('\n');
+  let inTable = '';
+  const at = lines.findIndex((line) => {
+    inTable = /^\s*\[([^[\]]+)\]\s*(?:#.*)?$/.exec(line)?.[1]?.trim() ?? inTable;
+    return inTable === table && line.replace(/=.*/, '').trim() === key && line.includes('=');
+  });
+  if (at < 0) return undefined;
+  return lines.toSpliced(at, 1).join('\n');
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function asJson(value: unknown): OwnedSetting['original'] {

@@ -3,7 +3,7 @@
 import type { SignerStatus } from '../../protocol/signer-control.ts';
 import type { Trouble } from '../alerts/plan-alerts.ts';
 
-const downMsMin = 3_000;
+const downMsMin = 5_000;
 const recordSilentMsMin = 5_000;
 
 export function signerTroubles(
