@@ -373,7 +373,7 @@ test('no signer, or a stale socket, ends the start as gaiad does', async () => {
   expect(existsSync(a.socket)).toBe(true);
 });
 
-test('a signer that was away, or that hangs, is asked again; a node alone waits for it', async () => {
+test('a signer that was away is asked again; its node alone waits for it', async () => {
   const chain = await makeChain(['a', 's'], 1);
   const [a, s] = [chain.node('a'), chain.node('s')];
   const { signer } = startValidator(chain, 'a');
