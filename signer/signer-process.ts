@@ -102,26 +102,30 @@ export class SignerProcess {
     const { state, reason } = this.#guard.status();
     log.info({ state, reason, thing: home.thing, chainId: home.chainId }, 'the signer runs');
     this.#control?.push();
-    if (state !== 'unenrolled') return;
-    // Enrolment wants the folder for itself, and a node that runs, for which this process answers meanwhile.
+    if (state === 'unenrolled') this.#awaitEnrolment();
+  }
+
+  /** Enrolment wants the folder for itself, and a node that runs, for which this process answers meanwhile. */
+  #awaitEnrolment(): void {
     this.#unlock?.();
     this.#unlock = undefined;
-    this.#lookAgain = setTimeout(() => void this.#takeUpEnrolment(), lookForEnrolmentMs);
+    if (!this.#stopped) this.#lookAgain = setTimeout(() => void this.#takeUpEnrolment(), lookForEnrolmentMs);
   }
 
   async #takeUpEnrolment(): Promise<void> {
     const { home, log } = this.#parts;
     try {
       this.#unlock = await lockState(home.stateDir);
-      const guard = this.#guardFor(await this.#file.load());
-      if (this.#stopped) return;
-      this.#guard = guard;
+      const reading = await this.#file.load();
+      const enrolled =
+        reading.kind !== 'none' && !(reading.kind === 'state' && reading.state.enrolment !== 'done');
+      if (this.#stopped || !enrolled) return this.#awaitEnrolment();
+      this.#guard = this.#guardFor(reading);
       await this.#startGuard();
     } catch (error) {
       if (!(error instanceof StateInUseError))
         log.error({ err: error }, 'the enrolment could not be taken up');
-      if (!this.#stopped)
-        this.#lookAgain = setTimeout(() => void this.#takeUpEnrolment(), lookForEnrolmentMs);
+      this.#awaitEnrolment();
     }
   }
 

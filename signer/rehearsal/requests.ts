@@ -31,6 +31,11 @@ export function blockId(name: string) {
 
 /** The request as a node's message is read. */
 export function request(ask: Ask): PrivvalRequest {
+  return parseRequest(message(ask));
+}
+
+/** The message as a node sends it. */
+export function message(ask: Ask): Uint8Array {
   const { height, round = 0, step, block = 'b', seconds = 1_700_000_000, chain = chainId } = ask;
   const signed = {
     height: BigInt(height),
@@ -39,14 +44,12 @@ export function request(ask: Ask): PrivvalRequest {
     ...(block === '' ? {} : { blockId: blockId(block) }),
   };
   if (step === 1) {
-    return parseRequest(
-      signProposalRequest(chain, create(ProposalSchema, { type: 32, polRound: -1, ...signed })),
-    );
+    return signProposalRequest(chain, create(ProposalSchema, { type: 32, polRound: -1, ...signed }));
   }
   const vote = create(VoteSchema, {
     type: step - 1,
     ...signed,
     ...(ask.extension === undefined ? {} : { extension: Buffer.from(ask.extension) }),
   });
-  return parseRequest(signVoteRequest(chain, vote));
+  return signVoteRequest(chain, vote);
 }
