@@ -379,6 +379,7 @@ test('a node that sends what is no request is cut off, and dialled again', async
   await startSigner(home);
   await until(() => node.socket !== undefined, 'a signer that dials');
   const first = node.socket;
+  node.socket = undefined;
   first?.write(encodeFrame(Uint8Array.from([0x7a, 0])));
   expect(await node.send(pingRequest())).toEqual({ kind: 'ping' });
   expect(first?.destroyed || first?.readableEnded).toBe(true);
