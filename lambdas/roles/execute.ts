@@ -42,7 +42,11 @@ export async function execute(effects: Effects, fleet: FleetView, steps: readonl
         });
         return 'done';
       }
-      const desired = { role, reason, ...(epoch === undefined ? {} : { epoch }) };
+      const desired = {
+        role,
+        ...(reason === undefined ? {} : { reason }),
+        ...(epoch === undefined ? {} : { epoch }),
+      };
       const written = await effects.shadows.write(thing, 'role', desired, version);
       log('info', `Role shadow of ${thing} ${written ? 'written' : 'changed meanwhile'}`, { ...desired });
       return written ? 'done' : 'conflict';

@@ -38,6 +38,8 @@ export async function handler(event: unknown): Promise<void> {
     return;
   }
   const { fleet, trigger } = invocation;
+  // What Commander wrote was decided already.
+  if (trigger.kind === 'documents' && trigger.own) return;
   if (fleet !== undefined) return settle(fleet, trigger);
   const failures: unknown[] = [];
   for (const name of await effects.fleetTable.fleets()) {

@@ -135,11 +135,11 @@ function thingNameOf(fleet: string, node: string): string {
 }
 
 function whyNot(node: NodeSummary): string | undefined {
-  const { thing, holder, connected, healthAgeMs, role, gaiad, signer, catchingUp } = node;
+  const { thing, holder, connected, healthAgeMs, role, desiredRole, gaiad, signer, catchingUp } = node;
   if (holder) return `${thing} holds the role`;
   if (healthAgeMs === null) return `no health message came from ${thing} yet`;
   if (!connected || healthAgeMs > silentMs) return `${thing} is offline`;
-  if (role === 'maintenance') return `${thing} is in maintenance`;
+  if (role === 'maintenance' || desiredRole === 'maintenance') return `${thing} is in maintenance`;
   if (gaiad !== 'running' || catchingUp) return `gaiad on ${thing} is ${catchingUp ? 'catching up' : gaiad}`;
   if (signer !== 'standby' && signer !== 'fenced')
     return `the signer of ${thing} is ${signer ?? 'not there'}`;

@@ -22,7 +22,7 @@ export function align(input: AlignInput): Step[] {
     const write = wantedWrite(node, input);
     if (!write) return [];
     const step: Step = { step: 'writeRole', ...write };
-    return write.reason === null ? [step] : [step, refusalAlert(input.fleet, node, write.reason)];
+    return write.reason ? [step, refusalAlert(input.fleet, node, write.reason)] : [step];
   });
 }
 
@@ -76,7 +76,9 @@ function activeWrite({ thing, shadow }: NodeView, { reign, refusals }: AlignInpu
   const desired = shadow?.desired;
   if (desired?.role === 'active' && desired.epoch === epoch) return undefined;
   const wrong = desired && (desired.role === undefined || desired.role === 'sentry');
-  const reason = refusals.get(thing) ?? (wrong ? noRole(desired.written) : null);
+  // What was said about an earlier edit stands until the role is given anew.
+  const given = desired?.role === 'active' && !reign.pending ? undefined : null;
+  const reason = refusals.get(thing) ?? (wrong ? noRole(desired.written) : given);
   return { thing, version: shadow?.version, role: 'active', epoch, reason: reason && bounded(reason) };
 }
 
@@ -86,7 +88,7 @@ function standbyWrite(
 ): RoleWrite | undefined {
   const { thing, shadow } = node;
   const desired = shadow?.desired;
-  const put = (role: 'standby' | 'maintenance', reason: string | null): RoleWrite => ({
+  const put = (role: 'standby' | 'maintenance', reason: string | null | undefined): RoleWrite => ({
     thing,
     version: shadow?.version,
     role,
@@ -95,7 +97,7 @@ function standbyWrite(
   });
   if (!desired) return put('standby', null);
   if (desired.role === 'standby' || desired.role === 'maintenance') {
-    return desired.epoch === reign.epoch ? undefined : put(desired.role, null);
+    return desired.epoch === reign.epoch ? undefined : put(desired.role, undefined);
   }
   const back = roleBefore(node, trigger);
   if (desired.role === undefined || desired.role === 'sentry') return put(back, noRole(desired.written));
@@ -119,7 +121,9 @@ function leftByUs({ thing, shadow }: NodeView, { lastGrant }: FleetView): boolea
 }
 
 function notTheHolder(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger): string {
+  if (reign.pending)
+    return `a switch to ${reign.pending.to} is under way: see what became of it, then try again`;
   const holder = reign.holder || 'nobody';
-  if (wantsActive(node, fleet, reign, trigger)) return `${intended(reign) || holder} has the role`;
+  if (wantsActive(node, fleet, reign, trigger)) return `${holder} has the role`;
   return `${holder} holds the role in epoch ${reign.epoch}; to switch, set "active" again`;
 }

@@ -9,7 +9,7 @@ const of = <K extends Step['step']>(steps: Step[], kind: K): StepOf<K>[] =>
 const grants = (steps: Step[]) =>
   of(steps, 'grant').map(({ to, grantEpochSeen }) => [to, grantEpochSeen + 1]);
 const writes = (steps: Step[]) =>
-  of(steps, 'writeRole').map(({ thing, role, epoch, reason }) => ({ thing, role, epoch, reason }));
+  of(steps, 'writeRole').map(({ thing, role, epoch, reason = 'kept' }) => ({ thing, role, epoch, reason }));
 const told = (steps: Step[]) => of(steps, 'alert').map(({ kind }) => kind);
 const write = (thing: string, role: string, epoch: number | undefined, reason: unknown = null) => ({
   thing,
@@ -342,7 +342,7 @@ describe('an operator edits', () => {
       { a: { ...sampleA, desired }, b: { desired: { role: 'active', epoch: 2 }, reported: 'active' } },
       { record: { ...pending, epoch: 2, holder: 'demo_b' }, ...grantedTo('demo_b', now - 100) },
     );
-    expect(writes(decided(after, sweep))).toEqual([write('demo_a', role, 2)]);
+    expect(writes(decided(after, sweep))).toEqual([write('demo_a', role, 2, 'kept')]);
   });
 
   test('the active to standby with nobody fit: put back', () => {
@@ -385,7 +385,7 @@ describe('an operator edits', () => {
   test('an absurd epoch alone is put right without a word', () => {
     const fleet = sampleFleet({ a: { ...sampleA, desired: { role: 'active', epoch: 999 } } });
     expect(decided(fleet, sweep)).toEqual([
-      { step: 'writeRole', thing: 'demo_a', version: 7, role: 'active', epoch: 1, reason: null },
+      { step: 'writeRole', thing: 'demo_a', version: 7, role: 'active', epoch: 1, reason: undefined },
     ]);
   });
 

@@ -31,8 +31,8 @@ export interface RoleWrite {
   role: DesiredRoleName;
   /** Undefined: left as it is (a sentry has none). */
   epoch: number | undefined;
-  /** Why an edit was put back; null clears what was said before. */
-  reason: string | null;
+  /** Why an edit was put back; null clears what was said before, undefined leaves it. */
+  reason: string | null | undefined;
 }
 
 export type Step = {
