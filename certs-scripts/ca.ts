@@ -1,0 +1,75 @@
+/** A CA of one's own, for those who register device certificates that AWS did not issue. */
+
+import { randomBytes } from 'node:crypto';
+import { makeDeviceKey } from './device-key.ts';
+import { keyPair, signingAlgorithm, x509 } from './x509.ts';
+
+const dayMs = 24 * 3600 * 1000;
+/** A clock a little behind ours shall not refuse what was just issued. */
+const leewayMs = 3600 * 1000;
+
+export interface Authority {
+  certificatePem: string;
+  privateKeyPem: string;
+}
+
+/** Positive, 16 bytes. */
+function serialNumber(): string {
+  const bytes = randomBytes(16);
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return bytes.toString('hex');
+}
+
+/** @param days until the CA's certificate ends */
+export async function makeAuthority(commonName: string, days = 3650): Promise<Authority> {
+  const privateKeyPem = makeDeviceKey();
+  const keys = await keyPair(privateKeyPem);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: [{ CN: [commonName] }],
+    notBefore: new Date(Date.now() - leewayMs),
+    notAfter: new Date(Date.now() + days * dayMs),
+    signingAlgorithm,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { certificatePem: `${certificate.toString('pem')}\n`, privateKeyPem };
+}
+
+/**
+ * A device's certificate for the key in the CSR.
+ * @param validity ms since the epoch; left out: from now on for `days`
+ * @throws Error where the CSR is broken, or not signed by its own key
+ */
+export async function issueFromCsr(
+  authority: Authority,
+  csrPem: string,
+  { days = 365, from = Date.now() - leewayMs }: { days?: number; from?: number } = {},
+): Promise<string> {
+  const request = new x509.Pkcs10CertificateRequest(csrPem);
+  if (!(await request.verify()))
+    throw new Error('The certificate request is not signed by its own key; make it anew.');
+  const issuer = new x509.X509Certificate(authority.certificatePem);
+  const { privateKey } = await keyPair(authority.privateKeyPem);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: request.subject,
+    issuer: issuer.subject,
+    notBefore: new Date(from),
+    notAfter: new Date(from + days * dayMs),
+    signingAlgorithm,
+    publicKey: request.publicKey,
+    signingKey: privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+    ],
+  });
+  return `${certificate.toString('pem')}\n`;
+}

@@ -1,0 +1,52 @@
+import {
+  DetachPolicyCommand,
+  DetachThingPrincipalCommand,
+  type IoTClient,
+  ListAttachedPoliciesCommand,
+  ListPrincipalThingsCommand,
+  ListThingPrincipalsCommand,
+  UpdateCertificateCommand,
+} from '@aws-sdk/client-iot';
+import { parseThingName } from '../protocol/names.ts';
+import { type Certificate, type Registration, registerServer } from './register.ts';
+
+/** `arn:aws:iot:…:cert/<id>` */
+export function certificateIdOf(arn: string): string {
+  return arn.slice(arn.lastIndexOf('/') + 1);
+}
+
+/** The certificates of a thing, by ARN. */
+export async function certificatesOf(iot: IoTClient, thing: string): Promise<string[]> {
+  const { principals = [] } = await iot.send(new ListThingPrincipalsCommand({ thingName: thing }));
+  return principals.filter((principal) => principal.includes(':cert/'));
+}
+
+/**
+ * A new certificate beside the old ones. They stay valid until `retire`, so the server changes over without a gap:
+ * write the new files, restart the pilot, see it connected, then retire the old.
+ */
+export async function rotate(
+  iot: IoTClient,
+  registration: Registration,
+  csrPem: string,
+): Promise<Certificate & { thing: string; before: string[] }> {
+  const thing = `${registration.fleet}_${registration.node}`;
+  const before = await certificatesOf(iot, thing);
+  return { ...(await registerServer(iot, registration, csrPem)), before };
+}
+
+/** Revokes a certificate and takes it off its things and policies. A connection that it has open is cut. */
+export async function revoke(iot: IoTClient, certificateArn: string): Promise<{ things: string[] }> {
+  await iot.send(
+    new UpdateCertificateCommand({ certificateId: certificateIdOf(certificateArn), newStatus: 'REVOKED' }),
+  );
+  const { things = [] } = await iot.send(new ListPrincipalThingsCommand({ principal: certificateArn }));
+  for (const thing of things) {
+    await iot.send(new DetachThingPrincipalCommand({ thingName: thing, principal: certificateArn }));
+  }
+  const { policies = [] } = await iot.send(new ListAttachedPoliciesCommand({ target: certificateArn }));
+  for (const { policyName } of policies) {
+    if (policyName) await iot.send(new DetachPolicyCommand({ policyName, target: certificateArn }));
+  }
+  return { things: things.filter((thing) => parseThingName(thing) !== undefined) };
+}

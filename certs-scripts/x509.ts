@@ -1,0 +1,21 @@
+/** @peculiar/x509 over Node's WebCrypto, and keys between PEM and WebCrypto. */
+
+import 'reflect-metadata';
+import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+
+const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+export const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' };
+
+/** Both halves of a P-256 private key in PEM. */
+export async function keyPair(privateKeyPem: string): Promise<webcrypto.CryptoKeyPair> {
+  const key = createPrivateKey(privateKeyPem);
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
+  const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  return {
+    privateKey: await webcrypto.subtle.importKey('pkcs8', pkcs8, keyAlgorithm, true, ['sign']),
+    publicKey: await webcrypto.subtle.importKey('spki', spki, keyAlgorithm, true, ['verify']),
+  };
+}
+
+export { x509 };
