@@ -1,0 +1,266 @@
+/** A whole pilot with a real broker over TLS and a real process in gaiad's place. */
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
+import { pino } from 'pino';
+import { eventually, openTestCloud, type TestCloud } from '../local-cloud/core-fixture.ts';
+import { overlayHash } from '../protocol/overlay-hash.ts';
+import { reportedGaiad, type ShadowName } from '../protocol/shadows.ts';
+import { AwsCloudLink } from './cloud/aws-cloud-link.ts';
+import { readCredentials } from './cloud/credentials.ts';
+import { initHome } from './commands/init.ts';
+import { readPilotStatus } from './commands/status.ts';
+import { loadHome } from './home/load-home.ts';
+import { Pilot } from './pilot.ts';
+
+/** Of one thing to come about; a test is several. */
+const waitMs = 15_000;
+jest.setTimeout(60_000);
+const log = pino({ level: process.env.BEAM_TEST_LOG ?? 'silent' });
+let cloud: TestCloud;
+let count = 0;
+
+beforeAll(async () => {
+  cloud = await openTestCloud();
+});
+afterAll(async () => {
+  await cloud.close();
+});
+
+async function freePort(): Promise<number> {
+  return new Promise((resolvePort) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolvePort(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+let root: string;
+let thing: string;
+let pilot: Pilot | undefined;
+let heard: { topic: string; body: Record<string, unknown> }[];
+
+beforeEach(async () => {
+  const node = `n${++count}`;
+  thing = `demo_${node}`;
+  root = mkdtempSync(join(tmpdir(), 'beam-pilot-'));
+  const device = await cloud.device(thing);
+  const rpcPort = await freePort();
+  mkdirSync(join(root, 'gaiad/config'), { recursive: true });
+  writeFileSync(
+    join(root, 'gaiad/config/config.toml'),
+    `# ours\nmoniker = "good"\ngenesis = ${Date.now() - 100_000}\nrpc_port = ${rpcPort}\n[p2p]\npex = true\n`,
+  );
+  await initHome({
+    home: root,
+    node: { fleet: 'demo', node, kind: 'sentry', zone: 'z' },
+    config: {
+      cloud: {
+        mqtt: cloud.ready.mqtt,
+        region: 'local',
+        ca: cloud.ready.ca,
+        certificate: device.certificatePath,
+        key: device.keyPath,
+      },
+      gaiad: {
+        command: [process.execPath, resolve('device-agent/gaiad/fake-gaiad.js')],
+        home: 'gaiad',
+        rpc: `http://127.0.0.1:${rpcPort}`,
+        p2p: '10.0.0.1:26656',
+      },
+      status: { port: 0 },
+      health: { seconds: 1 },
+    },
+  });
+  heard = [];
+  const listener = await cloud.connect(await cloud.device(`operator-${count}`));
+  listener.on('message', (topic, payload) => heard.push({ topic, body: JSON.parse(payload.toString()) }));
+  await listener.subscribeAsync(`beam/demo/${thing}/#`);
+  pilot = undefined;
+});
+
+afterEach(async () => {
+  await pilot?.stop();
+  const pid = gaiadPid();
+  if (pid !== undefined) kill(pid);
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** @param overlay false: the shadow names none, which a new server waits some seconds for. */
+async function startPilot(overlay = true): Promise<void> {
+  if (overlay && !cloud.core.shadows.read(key('gaiad'))) await desire('gaiad', { config: {} });
+  const home = await loadHome(root);
+  const { cloud: settings } = home.config;
+  if (!settings) throw new Error('these homes have a cloud');
+  const credentials = await readCredentials(home, settings);
+  pilot = new Pilot(
+    home,
+    (subscriptions, events) =>
+      new AwsCloudLink(
+        { endpoint: settings.mqtt, clientId: home.thing, ...credentials, subscriptions, log },
+        events,
+      ),
+    log,
+  );
+  await pilot.start();
+}
+
+function gaiadPid(): number | undefined {
+  try {
+    return JSON.parse(readFileSync(join(root, 'run/gaiad.json'), 'utf8')).pid;
+  } catch {
+    return undefined;
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
+
+const key = (shadow: ShadowName) => ({ thing, shadow });
+
+async function desire(shadow: ShadowName, desired: object): Promise<void> {
+  const payload = Buffer.from(JSON.stringify({ state: { desired } }));
+  await cloud.core.shadows.request(key(shadow), 'update', payload, 'https');
+}
+
+function reported(shadow: ShadowName): Record<string, unknown> {
+  const document = cloud.core.shadows.read(key(shadow)) as
+    | { state: { reported?: Record<string, unknown> } }
+    | undefined;
+  return document?.state.reported ?? {};
+}
+
+const gaiadIs = (state: string, overlay: object = {}) =>
+  eventually(() => {
+    const now = reported('gaiad');
+    return now.state === state && now.overlay === overlayHash(overlay) && now.lastGood === now.overlay;
+  }, waitMs);
+
+const configText = () => readFileSync(join(root, 'gaiad/config/config.toml'), 'utf8');
+
+test('a new server takes its overlay before gaiad first starts, reports, and outlives nothing: gaiad outlives it', async () => {
+  const overlay = { 'config.toml': { p2p: { pex: false } } };
+  await desire('gaiad', { config: overlay });
+  await startPilot();
+  await gaiadIs('running', overlay);
+  // One start: the overlay was there first.
+  expect(heard.filter(({ topic }) => topic.endsWith('/gaiad-started'))).toHaveLength(1);
+  expect(configText()).toContain('# ours\n');
+  expect(configText()).toContain('pex = false');
+  await eventually(() => reported('status').chainId === 'fake-1', waitMs);
+  expect(reported('status')).toMatchObject({ p2p: '10.0.0.1:26656', kind: 'sentry', catchingUp: false });
+  expect(reported('role')).toMatchObject({ role: 'sentry', epoch: 0 });
+  await eventually(
+    () => heard.some(({ topic, body }) => topic.endsWith('/health') && 'height' in (body.gaiad as object)),
+    waitMs,
+  );
+  expect(await readPilotStatus(root)).toMatchObject({
+    thing,
+    gaiad: { state: 'running', pid: gaiadPid() },
+    troubles: [],
+  });
+
+  const pid = gaiadPid();
+  await pilot?.stop();
+  await startPilot();
+  await eventually(() => reported('gaiad').state === 'running', waitMs);
+  expect(gaiadPid()).toBe(pid);
+  expect(heard.filter(({ topic }) => topic.endsWith('/gaiad-started'))).toHaveLength(1);
+  await eventually(() => new Set(heard.map(({ body }) => body.bootId)).size === 2, waitMs);
+});
+
+test('a killed gaiad is started again at once, and the fleet hears of it', async () => {
+  await startPilot();
+  await gaiadIs('running');
+  const pid = gaiadPid() ?? 0;
+  const killedAt = Date.now();
+  kill(pid);
+  await eventually(() => (gaiadPid() ?? pid) !== pid, waitMs);
+  expect(Date.now() - killedAt).toBeLessThan(2_000);
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/alert/gaiad-down')), waitMs);
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/event/gaiad-exited')), waitMs);
+});
+
+test('an overlay with which gaiad does not start is rolled back, with the reason; the next good one is taken', async () => {
+  await startPilot();
+  await gaiadIs('running');
+  const before = configText();
+  await desire('gaiad', { config: { 'config.toml': { moniker: 'bad' } } });
+  await eventually(() => reportedGaiad.safeParse(reported('gaiad')).data?.rejected.length === 1, waitMs);
+  expect(reportedGaiad.parse(reported('gaiad')).rejected[0]).toMatchObject({
+    path: 'config.toml/moniker',
+    value: 'bad',
+    reason: expect.stringContaining('bad is no moniker'),
+  });
+  expect(configText()).toBe(before);
+  await gaiadIs('running');
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/alert/config-rolled-back')), waitMs);
+
+  const better = { 'config.toml': { moniker: 'better' } };
+  await desire('gaiad', { config: better });
+  await gaiadIs('running', better);
+  expect(reported('gaiad').rejected).toEqual([]);
+});
+
+test('a bad overlay and a malformed shadow touch nothing; stopped is stopped, running runs', async () => {
+  await startPilot();
+  await gaiadIs('running');
+  const pid = gaiadPid();
+  const paths = () => reportedGaiad.safeParse(reported('gaiad')).data?.rejected.map(({ path }) => path) ?? [];
+  await desire('gaiad', { config: { 'config.toml': { p2p: { pecks: true } } } });
+  await eventually(() => paths().includes('config.toml/p2p.pecks'), waitMs);
+  await desire('gaiad', { config: 'nonsense', run: 'sometimes' });
+  await eventually(() => paths().includes('config') && paths().includes('run'), waitMs);
+  expect(gaiadPid()).toBe(pid);
+  expect(reported('gaiad').state).toBe('running');
+
+  await desire('gaiad', { config: {}, run: 'stopped' });
+  await eventually(() => reported('gaiad').state === 'stopped', waitMs);
+  expect(gaiadPid()).toBeUndefined();
+  await desire('gaiad', { run: 'running' });
+  await gaiadIs('running');
+});
+
+test("a sentry's gaiad that votes is ended and not started again", async () => {
+  writeFileSync(join(root, 'gaiad/config/config.toml'), configText().replace('good', 'self-signing'));
+  await startPilot();
+  await eventually(() => reported('gaiad').state === 'failed', waitMs);
+  expect(gaiadPid()).toBeUndefined();
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/alert/key-on-node')), waitMs);
+});
+
+test('what happens while the cloud is away arrives on its return, in order', async () => {
+  await startPilot();
+  await gaiadIs('running');
+  const { dataDir, port } = cloud;
+  await cloud.core.close();
+  heard.length = 0;
+  const pid = gaiadPid() ?? 0;
+  kill(pid);
+  await eventually(() => (gaiadPid() ?? pid) !== pid, waitMs);
+
+  cloud = await openTestCloud({ dataDir, mqttPort: port });
+  const listener = await cloud.connect(await cloud.device('operator-again'));
+  listener.on('message', (topic, payload) => heard.push({ topic, body: JSON.parse(payload.toString()) }));
+  await listener.subscribeAsync(`beam/demo/${thing}/#`);
+  const kinds = () => heard.map(({ topic }) => topic.split('/').at(-1));
+  await eventually(() => kinds().includes('gaiad-started'), waitMs);
+  const told = heard.filter(({ topic }) => !topic.endsWith('/health'));
+  expect(told.map(({ topic }) => topic.split('/').at(-1))).toEqual([
+    'gaiad-exited',
+    'gaiad-down',
+    'gaiad-started',
+  ]);
+  const seqs = told.map(({ body }) => Number(body.seq));
+  expect(seqs).toEqual([...seqs].sort((x, y) => x - y));
+  await gaiadIs('running');
+});
