@@ -141,8 +141,9 @@ function whyNot(node: NodeSummary): string | undefined {
   if (!connected || healthAgeMs > silentMs) return `${thing} is offline`;
   if (role === 'maintenance' || desiredRole === 'maintenance') return `${thing} is in maintenance`;
   if (gaiad !== 'running' || catchingUp) return `gaiad on ${thing} is ${catchingUp ? 'catching up' : gaiad}`;
-  if (signer !== 'standby' && signer !== 'fenced')
-    return `the signer of ${thing} is ${signer ?? 'not there'}`;
+  // The table may show the moment before the last switch: one that is `active` there no longer holds the role.
+  const able = signer !== null && ['standby', 'fenced', 'claiming', 'active'].includes(signer);
+  if (!able) return `the signer of ${thing} is ${signer ?? 'not there'}`;
   return undefined;
 }
 
