@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import toml from '@iarna/toml';
 import {
   ConfigError,
@@ -64,6 +64,17 @@ export function readHome(home: string): SignerHome {
       ),
     );
   }
+  const gaiadHome = at(gaiad.home);
+  const inside = (['key', 'state'] as const).filter((name) => isInside(gaiadHome, at(signer[name])));
+  if (inside.length > 0) {
+    throw new ConfigError(
+      configPath,
+      inside.map(
+        (name) =>
+          `signer.${name}: ${at(signer[name])} lies in gaiad's home, whose volume comes from snapshots and goes to other machines; put it elsewhere`,
+      ),
+    );
+  }
   return {
     home: resolve(home),
     thing: thingName(node.fleet, node.node),
@@ -73,7 +84,7 @@ export function readHome(home: string): SignerHome {
     nodeSocket: at(signer.socket),
     controlSocket: at(signer.control),
     rpc: gaiad.rpc,
-    gaiadHome: at(gaiad.home),
+    gaiadHome,
     table: signer.table,
     dynamo: cloud && {
       table: signer.table,
@@ -84,6 +95,11 @@ export function readHome(home: string): SignerHome {
     },
     logLevel: log.level,
   };
+}
+
+function isInside(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || !(way.startsWith('..') || isAbsolute(way));
 }
 
 function readToml(path: string): unknown {

@@ -9,6 +9,9 @@ import { KeyError, loadKeyFile } from './keys/file.ts';
 import { SignerProcess } from './signer-process.ts';
 import { version } from './version.ts';
 
+// Beam runs on Node 20 as long as its packages do; users can't act on the SDK's warning.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
 /** As sysexits(3) has them, so that a supervisor can tell what is worth another try. */
 const exitCodes = { ok: 0, failed: 70, inUse: 75, disk: 74, config: 78 } as const;
 

@@ -21,6 +21,8 @@ export interface Ask {
   seconds?: number;
   chain?: string;
   extension?: string;
+  /** The validator's address, hex. */
+  validator?: string;
 }
 
 const hash = (text: string) => createHash('sha256').update(text).digest();
@@ -49,6 +51,7 @@ export function message(ask: Ask): Uint8Array {
   const vote = create(VoteSchema, {
     type: step - 1,
     ...signed,
+    ...(ask.validator === undefined ? {} : { validatorAddress: Buffer.from(ask.validator, 'hex') }),
     ...(ask.extension === undefined ? {} : { extension: Buffer.from(ask.extension) }),
   });
   return signVoteRequest(chain, vote);

@@ -14,6 +14,7 @@ export interface NetworkFaults {
   unanswered: number;
   /** It is given up by who asked, and done later all the same. */
   late: number;
+  /** Half of it at least. */
   lateMsMax: number;
 }
 
@@ -27,6 +28,8 @@ export const quietNetwork: NetworkFaults = {
 
 export class Table {
   readonly items = new Map<string, Record<string, unknown>>();
+  /** All that the record ever held. */
+  readonly signBytesHeld = new Set<unknown>();
   readonly #clock: SteppedClock;
   readonly #chance: SeededChance;
 
@@ -42,6 +45,7 @@ export class Table {
     if (!after) return undefined;
     if (before && !update.key.includes('#')) checkRises(before as SignRecord, after as SignRecord);
     this.items.set(update.key, after);
+    this.signBytesHeld.add(after.signBytes);
     return after;
   }
 
@@ -67,7 +71,7 @@ export class Table {
           const { lost, unanswered, late, lateMsMax } = faults();
           if (chance.happens(lost)) return await gaveUp(timeoutMs);
           if (chance.happens(late)) {
-            void clock.sleep(chance.next() * lateMsMax).then(() => this.apply(update));
+            void clock.sleep((lateMsMax * (1 + chance.next())) / 2).then(() => this.apply(update));
             return await gaveUp(timeoutMs);
           }
           await hop();

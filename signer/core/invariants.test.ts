@@ -1,0 +1,331 @@
+/** The nine invariants of docs/safety.md, each with the test that fails when its guard is taken away. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { enrol } from '../../protocol/sign-record.ts';
+import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
+import type { Ask } from '../rehearsal/requests.ts';
+import { quietNetwork } from '../rehearsal/table.ts';
+import type { HeldPosition } from './state.ts';
+
+const vote = (height: number, block = 'x', more: Partial<Ask> = {}): Ask => ({
+  height,
+  step: 2,
+  block,
+  ...more,
+});
+/** Longer than any refusal's code. */
+const signed = expect.stringMatching(/^.{60,}$/);
+
+test('invariant 1: at one position the same bytes come back, whatever the timestamp; other bytes never do', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  const first = await fleet.answer(a, vote(1, 'x', { seconds: 1000 }));
+  expect(first).toEqual(signed);
+  expect(await fleet.answer(a, vote(1, 'x', { seconds: 2000 }))).toBe(first);
+  expect(await fleet.answer(a, vote(1, 'y', { seconds: 1000 }))).toBe('position-conflict');
+  expect(await fleet.answer(a, vote(1, '', { seconds: 1000 }))).toBe('position-conflict');
+  // A proposal must be the same to the last byte.
+  const proposal: Ask = { height: 2, step: 1, block: 'x', seconds: 1000 };
+  const proposed = await fleet.answer(a, proposal);
+  expect(proposed).toEqual(signed);
+  expect(await fleet.answer(a, proposal)).toBe(proposed);
+  expect(await fleet.answer(a, { ...proposal, seconds: 2000 })).toBe('position-conflict');
+  expect(await fleet.answer(a, vote(1, 'x', { step: 3 }))).toBe('position-below');
+  expect(fleet.conflicts()).toEqual([]);
+});
+
+test('invariant 2: no signature before record and disk hold its bytes; a failed local write ends the process', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  for (const ask of [vote(1), vote(1), { ...vote(1), step: 3 as const }]) {
+    expect(await fleet.answer(a, ask)).toEqual(signed);
+  }
+  expect(fleet.unguarded).toEqual([]);
+  a.saves = 'fail';
+  const process = a.process;
+  expect(await fleet.answer(a, vote(2))).toMatch(/^(died|state-unwritten)$/);
+  expect(process?.dead).toBe(true);
+  expect(a.disk.own.height).toBe(1);
+});
+
+test('invariant 2: a write in doubt is released only after the record was read back to hold it', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  a.network = { ...quietNetwork, unanswered: 1 };
+  expect(await fleet.answer(a, vote(1))).toEqual(signed);
+  a.network = { ...quietNetwork, lost: 1 };
+  expect(await fleet.answer(a, vote(2))).toMatch(/^(doubt|too-late)$/);
+  expect(fleet.record.height).toBe(1);
+  a.network = { ...quietNetwork, late: 1, lateMsMax: 6000 };
+  expect(await fleet.answer(a, vote(3, 'x', { seconds: 1 }))).toMatch(/^(doubt|too-late)$/);
+  await fleet.run(6000);
+  a.network = quietNetwork;
+  // The write came through after all: its bytes are the position's, for ever.
+  expect(fleet.record.height).toBe(3);
+  expect(await fleet.answer(a, vote(3, 'y'))).toBe('position-conflict');
+  expect(await fleet.answer(a, vote(3, 'x', { seconds: 9 }))).toEqual(signed);
+  expect(fleet.unguarded).toEqual([]);
+});
+
+test('invariant 2: an extension goes out with a non-nil precommit alone', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  const extension = 'a price';
+  expect(await fleet.answer(a, vote(1, 'x', { extension }))).toBe('extension-misplaced');
+  expect(await fleet.answer(a, vote(1, '', { step: 3, extension }))).toBe('extension-misplaced');
+  expect(await fleet.answer(a, vote(1, 'x', { step: 3, extension }))).toEqual(signed);
+});
+
+test('invariant 3: after a claim no write of the old holder succeeds; it is fenced', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active('a');
+  expect(await fleet.answer(a, vote(1, 'x'))).toEqual(signed);
+  // Frozen while the other takes over, and woken without having read anything.
+  const b = fleet.add('b');
+  await fleet.start(b);
+  a.network = { ...quietNetwork, lost: 1 };
+  await fleet.active('b');
+  a.network = quietNetwork;
+  const before = fleet.record;
+  expect(before).toMatchObject({ epoch: 2, holder: 'b' });
+  const asking = fleet.ask(a, vote(2, 'y'));
+  await fleet.run(1500);
+  expect(await asking).toMatchObject({ refused: expect.stringMatching(/^(fenced|standby)/) });
+  expect(fleet.record).toEqual(before);
+  expect(fleet.state(a)).toBe('fenced');
+  expect(await fleet.answer(b, vote(2, 'x'))).toEqual(signed);
+  a.process?.guard.standBy();
+  await fleet.run(600);
+  expect(fleet.state(a)).toBe('standby');
+});
+
+test('invariant 3: the write itself names its holder, so a process that believes to be active signs nothing', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active('a');
+  // The claim of another, unseen by a until its write is refused.
+  fleet.grant('b');
+  const stolen = { ...fleet.record, epoch: fleet.record.grantEpoch, holder: 'b', incarnation: 'other' };
+  fleet.table.items.set(recordKey, stolen);
+  const asking = fleet.ask(a, vote(1, 'x'));
+  expect(fleet.state(a)).toBe('active');
+  await fleet.run(200);
+  expect(await asking).toMatchObject({ refused: expect.stringMatching(/^fenced/) });
+  expect(fleet.record).toEqual(stolen);
+});
+
+test('invariant 3: a clone, or a restored image, is refused; so is the original once the clone has taken over', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active('a');
+  const image = structuredClone(a.disk);
+  // Restarts since: the image knows nothing of them.
+  for (let restart = 0; restart < 2; restart++) {
+    fleet.kill(a);
+    await fleet.start(a);
+    await fleet.run(600);
+    expect(fleet.state(a)).toBe('active');
+  }
+  const old = fleet.add('image', image, 'a');
+  await fleet.start(old);
+  await fleet.run(600);
+  expect(fleet.state(old)).toBe('refusing');
+  expect(await fleet.answer(old, vote(1))).toBe('other-incarnation');
+  expect(fleet.state(a)).toBe('active');
+  // Cloned while it ran: whichever started last has it, and the other one is out.
+  const clone = fleet.clone(a, 'clone');
+  await fleet.start(clone);
+  await fleet.run(1200);
+  expect([fleet.state(a), fleet.state(clone)]).toEqual(['refusing', 'active']);
+});
+
+/** A record changed behind our backs, and what the signer says. */
+test.each<[string, string, (fleet: Fleet) => void]>([
+  ['missing', 'record-missing', (fleet) => fleet.table.items.delete(recordKey)],
+  [
+    'enrolled anew',
+    'record-replaced',
+    (fleet) => {
+      fleet.table.items.delete(recordKey);
+      fleet.table.apply(enrol(recordKey, 'record-0002', { height: 0, round: 0, step: 3 }));
+    },
+  ],
+  [
+    'back at an earlier position',
+    'record-went-back',
+    (fleet) => fleet.table.items.set(recordKey, { ...fleet.record, height: 1 }),
+  ],
+  [
+    'back at an earlier epoch',
+    'record-went-back',
+    (fleet) => fleet.table.items.set(recordKey, { ...fleet.record, epoch: 0 }),
+  ],
+  [
+    'with other bytes at its position',
+    'record-conflict',
+    (fleet) => fleet.table.items.set(recordKey, { ...fleet.record, signBytes: 'AAAA' }),
+  ],
+  [
+    'unreadable',
+    'record-unreadable',
+    (fleet) => fleet.table.items.set(recordKey, { ...fleet.record, height: 'many' }),
+  ],
+])(
+  'invariant 4: a record that is %s is refused, while the process runs and after a restart',
+  async (_, code, harm) => {
+    const fleet = new Fleet();
+    const a = await fleet.active();
+    expect(await fleet.answer(a, vote(2))).toEqual(signed);
+    harm(fleet);
+    await fleet.run(700);
+    expect(fleet.state(a)).toBe('refusing');
+    expect(await fleet.answer(a, vote(3))).toBe(code);
+    fleet.kill(a);
+    await fleet.start(a);
+    await fleet.run(700);
+    expect(await fleet.answer(a, vote(3))).toBe(code);
+  },
+);
+
+test('invariant 4: a record that went back bars every grant, even after it has risen again', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  expect(await fleet.answer(a, vote(2))).toEqual(signed);
+  const { record } = fleet;
+  fleet.table.items.set(recordKey, { ...record, height: 1 });
+  await fleet.run(700);
+  fleet.table.items.set(recordKey, { ...record, height: 9 });
+  fleet.grant('a');
+  await fleet.run(1500);
+  expect(fleet.state(a)).toBe('refusing');
+  expect(fleet.record.epoch).toBe(1);
+});
+
+test('invariant 4: another chain, another key, nobody answering', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  expect(await fleet.answer(a, vote(1, 'x', { chain: 'other-1' }))).toBe('wrong-chain');
+  expect(await fleet.answer(a, vote(1, 'x', { validator: 'ab'.repeat(20) }))).toBe('wrong-key');
+  a.network = { ...quietNetwork, lost: 1 };
+  const askedMs = fleet.clock.now();
+  expect(await fleet.answer(a, vote(1))).toMatch(/^(doubt|too-late)$/);
+  expect(fleet.clock.now() - askedMs).toBeLessThanOrEqual(2500);
+});
+
+test('invariant 4: a record that was never seen lets nobody sign, though the state says that we held it', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  fleet.kill(a);
+  a.network = { ...quietNetwork, lost: 1 };
+  await fleet.start(a);
+  expect(await fleet.answer(a, vote(1))).toBe('standby');
+});
+
+test('invariant 5: the signer has no call that deletes or replaces a record', () => {
+  const signer = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+  const commands = readdirSync(signer, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .flatMap((name) => [...readFileSync(join(signer, name), 'utf8').matchAll(/\b(\w+)Command\b/g)])
+    .map((match) => match[1]);
+  expect([...new Set(commands)].sort()).toEqual(['GetItem', 'UpdateItem']);
+});
+
+test('invariant 6: the next holder votes for the locked block or nil at the lock’s height, and freely above it', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active('a');
+  expect(await fleet.answer(a, vote(1, 'x', { step: 3 }))).toEqual(signed);
+  // The one who locked knows by itself what it may do.
+  expect(await fleet.answer(a, vote(1, 'y', { round: 1 }))).toEqual(signed);
+  fleet.kill(a);
+  const b = await fleet.active('b');
+  expect(await fleet.answer(b, vote(1, 'y', { round: 2 }))).toBe('locked');
+  expect(await fleet.answer(b, vote(1, '', { round: 2 }))).toEqual(signed);
+  expect(await fleet.answer(b, vote(1, 'x', { round: 2, step: 3 }))).toEqual(signed);
+  expect(await fleet.answer(b, vote(2, 'y'))).toEqual(signed);
+});
+
+test('invariant 8: a height more than 2 above the record needs the node’s own committed height', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  expect(await fleet.answer(a, vote(3))).toBe('height-leap');
+  expect(await fleet.answer(a, vote(2))).toEqual(signed);
+  fleet.committed = 49;
+  expect(await fleet.answer(a, vote(51))).toBe('height-leap');
+  expect(await fleet.answer(a, vote(50))).toEqual(signed);
+  fleet.rpc = false;
+  expect(await fleet.answer(a, vote(90))).toBe('height-leap');
+  expect(await fleet.answer(a, vote(51))).toEqual(signed);
+});
+
+test('invariant 9: before the first signature after a claim, a committed one above the record stops the signer', async () => {
+  const fleet = new Fleet();
+  fleet.enrolRecord();
+  const a = fleet.add('a');
+  await fleet.start(a);
+  await fleet.run(600);
+  fleet.committed = 5;
+  fleet.signedOnChain.add(4);
+  fleet.grant('a');
+  await fleet.run(600);
+  expect(await fleet.answer(a, vote(6))).toBe('foreign-signer');
+  expect(a.disk.bar?.code).toBe('foreign-signer');
+  // It lasts, whatever the chain does next.
+  fleet.signedOnChain.clear();
+  fleet.kill(a);
+  await fleet.start(a);
+  await fleet.run(600);
+  expect(await fleet.answer(a, vote(6))).toBe('foreign-signer');
+});
+
+test('invariant 9: after a restart too, and where the node does not tell, nothing is signed', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  expect(await fleet.answer(a, vote(1))).toEqual(signed);
+  fleet.kill(a);
+  fleet.committed = 2;
+  fleet.rpc = false;
+  await fleet.start(a);
+  await fleet.run(600);
+  expect(await fleet.answer(a, vote(2))).toBe('unvetted');
+  fleet.rpc = true;
+  fleet.signedOnChain.add(2);
+  expect(await fleet.answer(a, vote(3))).toBe('foreign-signer');
+});
+
+test('invariant 9: with each commit, on a standby as well', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active('a');
+  const b = fleet.add('b');
+  await fleet.start(b);
+  expect(await fleet.answer(a, vote(1, 'x', { step: 3 }))).toEqual(signed);
+  fleet.committed = 1;
+  await fleet.run(600);
+  for (const machine of [a, b]) machine.process?.guard.committed(1, 'pilot');
+  await fleet.run(600);
+  expect([fleet.state(a), fleet.state(b)]).toEqual(['active', 'standby']);
+  fleet.committed = 3;
+  fleet.signedOnChain.add(3);
+  for (const machine of [a, b]) machine.process?.guard.committed(3, 'pilot');
+  await fleet.run(600);
+  expect([fleet.state(a), fleet.state(b)]).toEqual(['refusing', 'refusing']);
+});
+
+test('a bare floor is never signed at, and a record above the disk is adopted', async () => {
+  const fleet = new Fleet();
+  fleet.enrolRecord({ height: 7, round: 0, step: 3 });
+  fleet.committed = 7;
+  const a = await fleet.active();
+  expect(await fleet.answer(a, vote(7, 'x', { step: 3 }))).toBe('bare-floor');
+  expect(await fleet.answer(a, vote(7, 'x', { step: 2 }))).toBe('position-below');
+  expect(await fleet.answer(a, vote(8))).toEqual(signed);
+  expect(a.disk).toMatchObject({ seen: { height: 8 }, own: { height: 8 }, record: { recordId } });
+  // An older disk: the record knows more, and it is the record's that counts.
+  fleet.kill(a);
+  a.disk = { ...a.disk, seen: nothing, own: nothing };
+  await fleet.start(a);
+  await fleet.run(600);
+  expect(await fleet.answer(a, vote(8, 'y'))).toBe('position-conflict');
+  expect(await fleet.answer(a, vote(8, 'x'))).toEqual(signed);
+});
+const nothing: HeldPosition = { height: 0, round: 0, step: 3, signBytes: '', timestamp: '' };
