@@ -1,8 +1,10 @@
 /** @peculiar/x509 over Node's WebCrypto, and keys between PEM and WebCrypto. */
 
-import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
-import * as x509 from '@peculiar/x509';
+
+// The polyfill must be there before the library is loaded, and a bundle in chunks keeps no order among static imports.
+await import('reflect-metadata');
+export const x509 = await import('@peculiar/x509');
 
 const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256' };
 export const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' };
@@ -17,5 +19,3 @@ export async function keyPair(privateKeyPem: string): Promise<webcrypto.CryptoKe
     publicKey: await webcrypto.subtle.importKey('spki', spki, keyAlgorithm, true, ['verify']),
   };
 }
-
-export { x509 };
