@@ -1,0 +1,157 @@
+import { describe, expect, test } from '@jest/globals';
+import { edit, now, sampleFleet, sweep } from './sample-fleet.ts';
+import {
+  decided,
+  grantedTo,
+  grants,
+  of,
+  pending,
+  sampleA,
+  signer,
+  told,
+  write,
+  writes,
+} from './sample-steps.ts';
+
+describe('an operator edits', () => {
+  test.each([
+    ['as it was', 1],
+    ['none', undefined],
+    ['a stale one', 0],
+    ['an absurd one', 9e15],
+    ['not even a number', 'x'],
+  ])('a standby to active, with an epoch that is %s', (_, epoch) => {
+    const desired = { role: 'active', epoch };
+    const steps = decided(sampleFleet({ b: { desired } }), edit('demo_b', 'standby', desired));
+    expect(grants(steps)).toEqual([['demo_b', 2]]);
+    expect(writes(steps)).toEqual([write('demo_b', 'active', 2)]);
+    expect(of(steps, 'noteFailover')).toEqual([]);
+  });
+
+  test('neither cool-down nor automaticFailover=false hold an operator', () => {
+    const lastFailover = {
+      fleet: 'demo',
+      item: '#failover' as const,
+      at: now - 1,
+      epoch: 1,
+      from: '',
+      to: '',
+      reason: '',
+    };
+    const fleet = sampleFleet({ b: { desired: { role: 'active', epoch: 1 } } }, { lastFailover });
+    if (fleet.config) fleet.config.automaticFailover = false;
+    expect(grants(decided(fleet, edit('demo_b', 'standby', { role: 'active', epoch: 1 })))).toHaveLength(1);
+  });
+
+  test('a lost event: the sweep meets the edit', () => {
+    expect(grants(decided(sampleFleet({ b: { desired: { role: 'active', epoch: 1 } } }), sweep))).toEqual([
+      ['demo_b', 2],
+    ]);
+  });
+
+  test('a lost event and a stale epoch: put back, with a word', () => {
+    const steps = decided(sampleFleet({ b: { desired: { role: 'active', epoch: 0 } } }), sweep);
+    expect(grants(steps)).toEqual([]);
+    expect(writes(steps)).toEqual([
+      write('demo_b', 'standby', 1, expect.stringContaining('set "active" again')),
+    ]);
+  });
+
+  test('an unfit standby to active: put back with the reason', () => {
+    const desired = { role: 'active', epoch: 1 };
+    const fleet = sampleFleet({ b: { desired, health: { signer: signer('unenrolled') } } });
+    const steps = decided(fleet, edit('demo_b', 'maintenance', desired));
+    expect(grants(steps)).toEqual([]);
+    expect(writes(steps)).toEqual([write('demo_b', 'maintenance', 1, expect.stringContaining('unenrolled'))]);
+    expect(told(steps)).toEqual(['role-edit-refused']);
+  });
+
+  test('two standbys at once: the first is granted, the second put back', () => {
+    const desired = { role: 'active', epoch: 1 };
+    const fleet = sampleFleet({ b: { desired }, c: { desired } });
+    const steps = decided(fleet, edit('demo_c', 'standby', desired));
+    expect(grants(steps)).toEqual([['demo_c', 2]]);
+    expect(writes(steps)).toEqual([
+      write('demo_c', 'active', 2),
+      write('demo_b', 'standby', 1, expect.stringContaining('a switch to demo_c is under way')),
+    ]);
+  });
+
+  test.each(['standby', 'maintenance'])('the active to %s: another takes over first', (role) => {
+    const desired = { role, epoch: 1 };
+    const steps = decided(sampleFleet({ a: { ...sampleA, desired } }), edit('demo_a', 'active', desired));
+    expect(grants(steps)).toEqual([['demo_b', 2]]);
+    expect(writes(steps)).toEqual([write('demo_b', 'active', 2)]);
+    const after = sampleFleet(
+      { a: { ...sampleA, desired }, b: { desired: { role: 'active', epoch: 2 }, reported: 'active' } },
+      { record: { ...pending, epoch: 2, holder: 'demo_b' }, ...grantedTo('demo_b', now - 100) },
+    );
+    expect(writes(decided(after, sweep))).toEqual([write('demo_a', role, 2, 'kept')]);
+  });
+
+  test('the active to standby with nobody fit: put back', () => {
+    const desired = { role: 'standby', epoch: 1 };
+    const fleet = sampleFleet({ a: { ...sampleA, desired }, b: { health: { connected: false } } });
+    const steps = decided(fleet, edit('demo_a', 'active', desired));
+    expect(grants(steps)).toEqual([]);
+    expect(writes(steps)).toEqual([
+      write('demo_a', 'active', 1, expect.stringContaining('nobody else is fit')),
+    ]);
+    expect(told(steps)).toEqual(['role-edit-refused']);
+  });
+
+  test('a deleted shadow is written again from the record', () => {
+    const fleet = sampleFleet({ a: { ...sampleA, noShadow: true }, b: { noShadow: true } });
+    expect(of(decided(fleet, edit('demo_a', 'active', undefined)), 'writeRole')).toEqual([
+      { step: 'writeRole', thing: 'demo_a', version: undefined, role: 'active', epoch: 1, reason: null },
+      { step: 'writeRole', thing: 'demo_b', version: undefined, role: 'standby', epoch: 1, reason: null },
+    ]);
+  });
+
+  test.each([
+    ['demo_b', 'sentry', write('demo_b', 'standby', 1, expect.stringContaining('"sentry"'))],
+    ['demo_b', 'king', write('demo_b', 'standby', 1, expect.stringContaining('"king" is no role'))],
+    ['demo_a', 'king', write('demo_a', 'active', 1, expect.stringContaining('"king" is no role'))],
+    ['demo_a', 7, write('demo_a', 'active', 1, expect.stringContaining('no role'))],
+    ['demo_s', 'active', write('demo_s', 'sentry', undefined, expect.stringContaining('sentry'))],
+    ['demo_s', 'standby', write('demo_s', 'sentry', undefined, expect.stringContaining('sentry'))],
+    ['demo_s', 'king', write('demo_s', 'sentry', undefined, expect.stringContaining('sentry'))],
+  ])('%s to %p: put back', (thing, role, expected) => {
+    const node = thing.slice(-1);
+    const base = node === 'a' ? sampleA : node === 's' ? { health: { kind: 'sentry' as const } } : {};
+    const desired = { role, epoch: 1 };
+    const steps = decided(sampleFleet({ [node]: { ...base, desired } }), edit(thing, 'standby', desired));
+    expect(grants(steps)).toEqual([]);
+    expect(writes(steps)).toEqual([expected]);
+    expect(told(steps)).toEqual(['role-edit-refused']);
+  });
+
+  test('an absurd epoch alone is put right without a word', () => {
+    const fleet = sampleFleet({ a: { ...sampleA, desired: { role: 'active', epoch: 999 } } });
+    expect(decided(fleet, sweep)).toEqual([
+      { step: 'writeRole', thing: 'demo_a', version: 7, role: 'active', epoch: 1, reason: undefined },
+    ]);
+  });
+
+  test('an edit from before the last switch, told late, switches nothing back', () => {
+    const desired = { role: 'active', epoch: 5 };
+    const fleet = sampleFleet(
+      { a: { ...sampleA, desired }, b: { desired: { role: 'active', epoch: 2 }, reported: 'active' } },
+      { record: { ...pending, epoch: 2, holder: 'demo_b' }, ...grantedTo('demo_b', now - 100) },
+    );
+    const steps = decided(fleet, edit('demo_a', 'standby', desired, now - 200));
+    expect(grants(steps)).toEqual([]);
+    expect(writes(steps)).toEqual([write('demo_a', 'standby', 2)]);
+  });
+
+  test('the first start: an operator names the first active, whatever the chain does', () => {
+    const desired = { role: 'active' };
+    const fleet = sampleFleet(
+      { a: { desired, health: 'none' }, b: { health: 'none', desired: undefined } },
+      { record: { epoch: 0, holder: '', grantEpoch: 0, grantTo: '', height: 0 }, lastGrant: undefined },
+    );
+    const steps = decided(fleet, edit('demo_a', undefined, desired));
+    expect(grants(steps)).toEqual([['demo_a', 1]]);
+    expect(writes(steps)).toEqual([write('demo_a', 'active', 1), write('demo_b', 'standby', 0)]);
+  });
+});
