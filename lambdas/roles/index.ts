@@ -8,15 +8,10 @@ import { FleetTable } from '../aws/fleet-table.ts';
 import { log } from '../aws/log.ts';
 import { Shadows } from '../aws/shadows.ts';
 import { SignTable } from '../aws/sign-table.ts';
-import { decide } from './core/decide.ts';
-import type { Trigger } from './core/fleet.ts';
 import { parseEvent } from './events.ts';
-import { type Effects, execute } from './execute.ts';
-import { readFleet } from './read-fleet.ts';
+import type { Effects } from './execute.ts';
+import { settle } from './settle.ts';
 import { WriteLimit } from './write-limit.ts';
-
-/** Somebody else writes between our read and our write: so often we look again. */
-const roundsMax = 5;
 
 const { fleetTable, signTable } = tableNames();
 const dynamodb = new DynamoDBClient(clientSettings);
@@ -40,11 +35,11 @@ export async function handler(event: unknown): Promise<void> {
   const { fleet, trigger } = invocation;
   // What Commander wrote was decided already.
   if (trigger.kind === 'documents' && trigger.own) return;
-  if (fleet !== undefined) return settle(fleet, trigger);
+  if (fleet !== undefined) return settle(effects, fleet, trigger);
   const failures: unknown[] = [];
   for (const name of await effects.fleetTable.fleets()) {
     try {
-      await settle(name, trigger);
+      await settle(effects, name, trigger);
     } catch (error) {
       log('error', `The sweep of fleet ${name} failed`, { error: String(error) });
       failures.push(error);
@@ -52,12 +47,4 @@ export async function handler(event: unknown): Promise<void> {
   }
   if (failures.length > 0)
     throw new AggregateError(failures, `The sweep failed for ${failures.length} fleets`);
-}
-
-async function settle(fleet: string, trigger: Trigger): Promise<void> {
-  for (let round = 1; round <= roundsMax; round++) {
-    const view = await readFleet(effects, fleet, trigger);
-    if ((await execute(effects, view, decide(view, trigger, Date.now()))) === 'done') return;
-  }
-  throw new Error(`The shadows of fleet ${fleet} changed under ${roundsMax} decisions in a row`);
 }
