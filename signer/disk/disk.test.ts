@@ -1,0 +1,212 @@
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { JournalEntry } from '../../protocol/signer-control.ts';
+import { compareJournals } from '../ask.ts';
+import { enrolledState } from '../core/state.ts';
+import { KeyError, loadKeyFile } from '../keys/file.ts';
+import { DiskJournal, readJournalIn } from './journal.ts';
+import { DiskStateFile } from './state-file.ts';
+import { lockState, StateInUseError } from './state-lock.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'beam-disk-'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const state = enrolledState(
+  {
+    guard: 'record',
+    record: { table: 'beam-sign', key: 'c/A', recordId: 'record-0001' },
+    publicKey: 'AA==',
+    chainId: 'c',
+    thing: 'demo_a',
+    machine: '',
+    floor: { height: 5, round: 0, step: 3 },
+  },
+  'done',
+);
+
+test('a state comes back as it was written, readable by its owner alone', async () => {
+  const file = new DiskStateFile(join(dir, 'state'));
+  expect(await file.load()).toEqual({ kind: 'none' });
+  await file.create(state);
+  const next = { ...state, epochSeen: 3 };
+  await file.save(next);
+  expect(await file.load()).toEqual({ kind: 'state', state: next });
+  expect(statSync(join(dir, 'state/state.json')).mode & 0o777).toBe(0o600);
+  expect(existsSync(join(dir, 'state/state.json.tmp'))).toBe(false);
+});
+
+test('a state that is gone after enrolment is lost, not never there', async () => {
+  const file = new DiskStateFile(dir);
+  await file.create(state);
+  rmSync(join(dir, 'state.json'));
+  expect(await file.load()).toMatchObject({ kind: 'lost', reason: expect.stringContaining('was enrolled') });
+});
+
+test('a crash between the two files of an enrolment is mended at the next start', async () => {
+  const file = new DiskStateFile(dir);
+  await file.create({ ...state, enrolment: 'pending' });
+  expect(existsSync(join(dir, 'enrolled.json'))).toBe(false);
+  await file.save(state);
+  expect(await file.load()).toMatchObject({ kind: 'state' });
+  expect(existsSync(join(dir, 'enrolled.json'))).toBe(true);
+});
+
+test.each([
+  ['torn', '{"version":1,"guard":"rec'],
+  ['empty', ''],
+  ['of another version', JSON.stringify({ ...state, version: 2 })],
+  ['with a key of unknown meaning', JSON.stringify({ ...state, more: 1 })],
+])('a state file that is %s is unreadable, with a remedy', async (_, text) => {
+  writeFileSync(join(dir, 'state.json'), text);
+  const reading = await new DiskStateFile(dir).load();
+  expect(reading).toMatchObject({
+    kind: 'unreadable',
+    reason: expect.stringContaining('join the record again'),
+  });
+});
+
+test('a save that can’t be written rejects and leaves the old state', async () => {
+  const file = new DiskStateFile(join(dir, 'state'));
+  await file.create(state);
+  rmSync(join(dir, 'state'), { recursive: true });
+  await expect(file.save(state)).rejects.toThrow();
+});
+
+test('one process a folder', async () => {
+  const unlock = await lockState(dir);
+  await expect(lockState(dir)).rejects.toThrow(StateInUseError);
+  unlock();
+  (await lockState(dir))();
+});
+
+const entry = (height: number, more: Partial<JournalEntry> = {}): JournalEntry => ({
+  at: '2026-01-01T00:00:00.000Z',
+  chainId: 'c',
+  height,
+  round: 0,
+  type: 'precommit',
+  blockId: 'X',
+  timestamp: '1.000000000',
+  signBytesHash: 'ab',
+  epoch: 1,
+  thing: 'demo_a',
+  ...more,
+});
+
+test('a journal goes on after a torn line, and reads without it', async () => {
+  const first = new DiskJournal(dir);
+  await first.append(entry(1));
+  await first.close();
+  appendFileSync(join(dir, 'journal.jsonl'), '{"at":"2026-01-01T00:0');
+  const second = new DiskJournal(dir);
+  await second.append(entry(2));
+  await second.close();
+  expect(readJournalIn(dir).map(({ height }) => height)).toEqual([1, 2]);
+});
+
+test('a journal is bounded: full files are rotated, the oldest goes', async () => {
+  const journal = new DiskJournal(dir, 600);
+  for (let height = 1; height <= 60; height++) await journal.append(entry(height));
+  await journal.close();
+  const heights = readJournalIn(dir).map(({ height }) => height);
+  expect(heights.at(-1)).toBe(60);
+  expect(heights).toEqual(Array.from({ length: heights.length }, (_, index) => 61 - heights.length + index));
+  expect(heights.length).toBeLessThan(60);
+  expect(existsSync(join(dir, 'journal.9.jsonl'))).toBe(true);
+  expect(existsSync(join(dir, 'journal.10.jsonl'))).toBe(false);
+});
+
+test('journals that contradict each other are told by position, with who released what', async () => {
+  for (const [thing, blockId] of [
+    ['demo_a', 'X'],
+    ['demo_b', 'Y'],
+  ] as const) {
+    const journal = new DiskJournal(dir);
+    await journal.append(entry(3, { thing, blockId }));
+    await journal.append(entry(4, { thing }));
+    await journal.close();
+  }
+  expect(compareJournals([dir])).toEqual([
+    {
+      chainId: 'c',
+      height: 3,
+      round: 0,
+      type: 'precommit',
+      released: [
+        { blockId: 'X', things: ['demo_a'] },
+        { blockId: 'Y', things: ['demo_b'] },
+      ],
+    },
+  ]);
+});
+
+/** RFC 8032, 7.1, test 1. */
+const seed = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';
+const publicKey = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a';
+const bytes = (hex: string) => Buffer.from(hex, 'hex');
+
+function keyFile(type: string, value: Buffer, told = bytes(publicKey)): string {
+  const path = join(dir, 'key.json');
+  const text = {
+    pub_key: { type: 'tendermint/PubKeyEd25519', value: told.toString('base64') },
+    priv_key: { type, value: value.toString('base64') },
+  };
+  writeFileSync(path, JSON.stringify(text), { mode: 0o600 });
+  return path;
+}
+
+test('a key file of CometBFT signs as RFC 8032 does', async () => {
+  const key = loadKeyFile(keyFile('tendermint/PrivKeyEd25519', bytes(seed + publicKey)));
+  expect(Buffer.from(key.publicKey).toString('hex')).toBe(publicKey);
+  expect(Buffer.from(await key.sign(new Uint8Array(0))).toString('hex')).toBe(
+    'e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b',
+  );
+});
+
+test.each<[string, () => string, RegExp]>([
+  ['is missing', () => join(dir, 'none.json'), /can't be read/],
+  [
+    'is of another type',
+    () => keyFile('tendermint/PrivKeySecp256k1', bytes(seed)),
+    /Secp256k1.*Ed25519 alone/,
+  ],
+  ['is cut', () => keyFile('tendermint/PrivKeyEd25519', bytes(seed)), /32 bytes in place of 64/],
+  [
+    'does not belong to its public key',
+    () => keyFile('tendermint/PrivKeyEd25519', bytes(seed + publicKey), Buffer.alloc(32)),
+    /does not belong/,
+  ],
+  [
+    'is readable by others',
+    () => {
+      const path = keyFile('tendermint/PrivKeyEd25519', bytes(seed + publicKey));
+      chmodSync(path, 0o640);
+      return path;
+    },
+    /mode 640.*chmod 600/,
+  ],
+  [
+    'is no JSON',
+    () => {
+      const path = join(dir, 'key.json');
+      writeFileSync(path, `secret ${seed}`, { mode: 0o600 });
+      return path;
+    },
+    /not a priv_validator_key\.json/,
+  ],
+])('a key that %s is refused with a remedy, and nothing of it is shown', (_, path, said) => {
+  let shown = '';
+  try {
+    loadKeyFile(path());
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    shown = error.message;
+  }
+  expect(shown).toMatch(said);
+  expect(shown).not.toContain(seed.slice(0, 12));
+});
