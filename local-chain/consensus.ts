@@ -193,9 +193,10 @@ export class Consensus {
       log.error('failed signing vote', { height, round, type, err: messageOf(error) });
       return;
     }
-    if (signed.extensionSignature.length > 0) {
+    // A signer extends every non-nil precommit; with extensions off that is not used (types/vote.go, SignAndCheckVote).
+    if (signed.extensionSignature.length > 0 && (type !== signedType.precommit || blockId.hash === '')) {
       throw new Error(
-        `vote extension signature present for vote ${height}/${round}/${type}, extensions being off`,
+        `vote extension signature present for vote ${height}/${round}/${type}, which is no non-nil precommit`,
       );
     }
     const vote: VoteJson = {
