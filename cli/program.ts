@@ -3,6 +3,9 @@
 import { Command } from 'commander';
 import { addCloud } from './commands/cloud.ts';
 import { addDrill } from './commands/drill.ts';
+import { addFleetCommands } from './commands/fleet.ts';
+import { addServerCommands } from './commands/server.ts';
+import { addSigner } from './commands/signer.ts';
 import { addUp } from './commands/up.ts';
 import { addVersion } from './commands/version.ts';
 
@@ -34,6 +37,9 @@ First steps:
   addUp(program);
   addDrill(program);
   addCloud(program);
+  addFleetCommands(program);
+  addServerCommands(program);
+  addSigner(program);
   addVersion(program);
   takeVerbose(program);
   return program;

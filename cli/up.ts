@@ -80,10 +80,11 @@ export async function up(options: UpOptions): Promise<number> {
     if (!signal.aborted) throw error;
   } finally {
     screen.stop();
-    if (!options.once || signal.aborted) screen.line('\nending every process of the fleet …');
+    const ran = fleet.startedServers().length > 0;
+    if (ran) screen.line('\nending every process of the fleet …');
     await watch?.stop();
     await fleet.stop();
-    screen.line('all ended; the next start goes on from here');
+    if (ran) screen.line('all ended; the next start goes on from here');
   }
   interrupt.release();
   return options.once && signal.aborted ? exitCodes.interrupted : code;

@@ -7,7 +7,11 @@
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { configureFleet } from '../operator/actions/configure-fleet.ts';
+import { connectOperator, disconnect, type Operator } from '../operator/actions/operator.ts';
+import { signRecordKey } from '../protocol/sign-record.ts';
 import { bundleCommands } from './bundles.ts';
+import { consensusAddressOf } from './data/consensus-key.ts';
 import { dataPaths, type FleetFile, writeFleetFile, writeJson } from './data/layout.ts';
 import { placeConsensusKey, writeNodeHome } from './data/node-home.ts';
 import { enrolValidators } from './enrol.ts';
@@ -46,7 +50,7 @@ export class LocalFleet {
   readonly runner: Runner;
   #unlock: (() => void) | undefined;
   #started:
-    | { file: FleetFile; ready: ReadyLine; servers: FleetServer[]; operator: OperatorFiles }
+    | { file: FleetFile; ready: ReadyLine; servers: FleetServer[]; cloud: Operator; operator: OperatorFiles }
     | undefined;
 
   constructor(options: LocalFleetOptions) {
@@ -66,6 +70,15 @@ export class LocalFleet {
   }
   get servers(): readonly FleetServer[] {
     return this.#fleet.servers;
+  }
+  /** `<chain id>/<consensus address>`. */
+  get recordKey(): string {
+    const { chainId, consensusKeyFile } = this.file.chain;
+    return signRecordKey(chainId, consensusAddressOf(consensusKeyFile));
+  }
+  /** AWS's clients on the fleet's cloud. */
+  get cloud(): Operator {
+    return this.#fleet.cloud;
   }
   get data(): string {
     return this.#options.data;
@@ -91,13 +104,13 @@ export class LocalFleet {
     const left = await this.runner.endLeftovers();
     if (left.length > 0) say(`ended what an earlier run had left: ${left.join(', ')}`);
     const stored = storedFleet(data, plan, commands.standInScript);
-    const cloud = stored?.cloud ?? (await cloudPorts(plan));
+    const ports = stored?.cloud ?? (await cloudPorts(plan));
     await requirePorts([
-      { port: cloud.mqttPort, what: "the cloud's MQTT" },
-      { port: cloud.httpsPort, what: "the cloud's HTTPS" },
+      { port: ports.mqttPort, what: "the cloud's MQTT" },
+      { port: ports.httpsPort, what: "the cloud's HTTPS" },
     ]);
-    const making = stored ?? makeFleet(data, plan, cloud, commands.standInScript);
-    const [ready, file] = await Promise.all([this.#startCloud(cloud), making]);
+    const making = stored ?? makeFleet(data, plan, ports, commands.standInScript);
+    const [ready, file] = await Promise.all([this.#startCloud(ports), making]);
     signal.throwIfAborted();
     writeFleetFile(data, file);
     writeJson(paths.local, ready);
@@ -106,18 +119,16 @@ export class LocalFleet {
     const servers = file.nodes.map((node) => new FleetServer(data, file, node));
     await this.#requireNodePorts(servers);
     await Promise.all(servers.map((server) => this.#writeHome(server, file, ready)));
-    const operator = await registerFleet({
-      ready,
-      fleet: file.fleet,
-      servers,
-      pki: paths.pki,
-      recordChain: file.chain.chainId,
-      consensusKeyFile: file.chain.consensusKeyFile,
-      cooldownSeconds: this.#options.cooldownSeconds,
+    const cloud = connectOperator({
+      region: ready.region,
+      endpoint: ready.https,
+      ca: ready.ca,
+      credentials: { accessKeyId: ready.accessKeyId, secretAccessKey: ready.secretAccessKey },
     });
+    const operator = await registerFleet(cloud, file.fleet, servers, paths.pki);
     signal.throwIfAborted();
     say(`${servers.length} servers registered, each with its own certificate`);
-    this.#started = { file, ready, servers, operator };
+    this.#started = { file, ready, servers, cloud, operator };
 
     for (const other of file.chain.others) {
       this.runner.start({
@@ -132,6 +143,13 @@ export class LocalFleet {
       commands.beam,
       signal,
     );
+    await configureFleet(cloud, {
+      fleet: file.fleet,
+      recordKey: this.recordKey,
+      automaticFailover: true,
+      cooldownSeconds: this.#options.cooldownSeconds,
+    });
+    say('the consensus key is enrolled; failover is on');
     for (const server of servers) this.#startSigner(server, commands.signer);
     for (const server of servers) this.#startPilot(server, commands.pilot);
     say('pilots and signers started');
@@ -222,6 +240,7 @@ export class LocalFleet {
       }),
     );
     await this.runner.stopAll([[...signers, ...others], [cloudProcess]]);
+    if (this.#started) disconnect(this.#started.cloud);
     this.#unlock?.();
     this.#unlock = undefined;
   }

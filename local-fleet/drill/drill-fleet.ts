@@ -1,10 +1,11 @@
 /** A fleet of a drill's own, and everything that the drill sees of it. */
 
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { type SignRecord, signRecordKey } from '../../protocol/sign-record.ts';
+import { readSignRecord } from '../../operator/actions/read-fleet.ts';
+import { writeShadow } from '../../operator/actions/shadow-document.ts';
+import type { SignRecord } from '../../protocol/sign-record.ts';
 import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { missedBlocks } from '../chains/observe.ts';
-import { clientSettings, readSignRecord } from '../cloud-clients.ts';
+import { consensusAddressOf } from '../data/consensus-key.ts';
 import type { LocalFleet } from '../fleet.ts';
 import type { FleetServer } from '../nodes/fleet-server.ts';
 import { whatIsMissing } from '../screen/fleet-view.ts';
@@ -21,15 +22,12 @@ export class DrillFleet {
   readonly fleet: LocalFleet;
   readonly watch: FleetWatch;
   readonly commits: CommitWatch;
-  readonly #dynamo: DynamoDBClient;
-  #address: string | undefined;
   #observed: unknown = [];
 
   constructor(fleet: LocalFleet, watch: FleetWatch) {
     this.fleet = fleet;
     this.watch = watch;
     this.commits = new CommitWatch(this.sentries.map(({ rpc }) => rpc));
-    this.#dynamo = new DynamoDBClient(clientSettings(fleet.ready));
   }
 
   get validators(): FleetServer[] {
@@ -50,7 +48,6 @@ export class DrillFleet {
     await this.commits.stop();
     this.#observed = await this.#readCommits().catch((error: Error) => ({ error: error.message }));
     await this.watch.stop();
-    this.#dynamo.destroy();
   }
 
   /** For the record; after `close`. */
@@ -60,8 +57,7 @@ export class DrillFleet {
 
   async #readCommits(): Promise<unknown> {
     const to = this.commits.latest - 1;
-    const address = await this.address();
-    const missed = new Set(to >= 1 ? await missedBlocks(this.rpc, address, 1, to) : []);
+    const missed = new Set(to >= 1 ? await missedBlocks(this.rpc, this.address, 1, to) : []);
     return Array.from({ length: Math.max(0, to) }, (_, index) => {
       const height = index + 1;
       const arrivedAtMs = this.commits.arrivedAtMs(height);
@@ -73,21 +69,20 @@ export class DrillFleet {
     });
   }
 
-  /** Our validator's consensus address, as its signers tell it. */
-  async address(): Promise<string> {
-    if (this.#address === undefined) {
-      const statuses = await Promise.all(this.validators.map((server) => server.signer()));
-      this.#address = statuses.find((status) => status !== undefined)?.address;
-      if (this.#address === undefined) throw new Error('no signer of the fleet answers');
-    }
-    return this.#address;
+  /** Our validator's consensus address. */
+  get address(): string {
+    return consensusAddressOf(this.fleet.file.chain.consensusKeyFile);
   }
 
   async record(): Promise<SignRecord> {
-    const key = signRecordKey(this.fleet.file.chain.chainId, await this.address());
-    const record = await readSignRecord(this.#dynamo, key);
-    if (!record) throw new Error(`the sign record ${key} is gone`);
+    const record = await readSignRecord(this.fleet.cloud, this.fleet.recordKey);
+    if (!record) throw new Error(`the sign record ${this.fleet.recordKey} is gone`);
     return record;
+  }
+
+  /** A planned switch, by an operator's edit of that server's role shadow. */
+  async switchTo(server: FleetServer): Promise<void> {
+    await writeShadow(this.fleet.cloud, server.thing, 'role', { state: { desired: { role: 'active' } } });
   }
 
   serverOf(thing: string): FleetServer {

@@ -14,8 +14,6 @@ export interface RoundOptions {
   fault: Fault;
   /** As asked for. */
   blockSeconds: number;
-  /** The operator's edit: a planned switch to that server. */
-  switchTo(server: FleetServer): Promise<void>;
   signal: AbortSignal;
 }
 
@@ -31,8 +29,7 @@ const blocksBefore = 10;
 
 export async function runRound(drill: DrillFleet, options: RoundOptions): Promise<Round> {
   const { fault, signal } = options;
-  const { commits } = drill;
-  const address = await drill.address();
+  const { commits, address } = drill;
   const before = await drill.record();
   const active = drill.serverOf(before.holder);
   const processesBefore = processesOf(active, drill.fleet.runner);
@@ -87,13 +84,13 @@ export async function runRound(drill: DrillFleet, options: RoundOptions): Promis
 async function doFault(
   drill: DrillFleet,
   active: FleetServer,
-  { fault, switchTo }: RoundOptions,
+  { fault }: RoundOptions,
 ): Promise<Inflicted & { frozenAt?: SignPosition }> {
   if (fault === 'none') {
     const standby = drill.validators.find((server) => server !== active);
     if (!standby) throw new Error('a switch needs a second validator');
     const atMs = Date.now();
-    await switchTo(standby);
+    await drill.switchTo(standby);
     return { atMs, mend: () => {} };
   }
   const inflicted = inflict(fault, active, drill.fleet.runner);

@@ -3,10 +3,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import { activateFirst } from '../activate-first.ts';
-import { clientSettings } from '../cloud-clients.ts';
-import { editRole } from '../edit-role.ts';
 import { LocalFleet } from '../fleet.ts';
 import { usualNodes } from '../fleet-plan.ts';
 import { openWatch } from '../open-watch.ts';
@@ -73,7 +70,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
     drill = await openDrill(fleet, options);
     for (let turn = 1; turn <= times; turn += 1) {
       say(`round ${turn} of ${times}: ${fault === 'none' ? 'a planned switch' : `fault ${fault}`}`);
-      const round = await drillRound(drill, options);
+      const round = await runRound(drill, { fault, blockSeconds: options.blockSeconds, signal });
       rounds.push(round);
       say(describeRound(round));
     }
@@ -109,16 +106,6 @@ async function openDrill(fleet: LocalFleet, { say, signal }: DrillOptions): Prom
     await drill.close();
     throw error;
   }
-}
-
-function drillRound(drill: DrillFleet, { fault, blockSeconds, signal }: DrillOptions): Promise<Round> {
-  const shadows = new IoTDataPlaneClient(clientSettings(drill.fleet.ready));
-  return runRound(drill, {
-    fault,
-    blockSeconds,
-    switchTo: (server) => editRole(shadows, server.thing, 'active'),
-    signal,
-  }).finally(() => shadows.destroy());
 }
 
 function describeRound(round: Round): string {

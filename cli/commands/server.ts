@@ -1,0 +1,137 @@
+/** Commands of one server: `beam init`, `start`, `status`, `reset`. */
+
+import { type Command, Option } from 'commander';
+import { examples, run, withCloudOptions } from '../command-line.ts';
+
+export interface HomeOptions {
+  home?: string;
+  json?: boolean;
+  dryRun?: boolean;
+}
+
+export interface InitOptions extends HomeOptions {
+  fleet: string;
+  node: string;
+  kind: 'validator' | 'sentry';
+  zone?: string;
+  standAlone?: boolean;
+  mqtt?: string;
+  gaiad: string;
+  gaiadHome: string;
+  rpc: string;
+  p2p: string;
+  chainId?: string;
+  credentials?: string;
+  register: boolean;
+  force?: boolean;
+  endpoint?: string;
+  ca?: string;
+  region?: string;
+  data?: string;
+  aws?: boolean;
+}
+
+const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
+
+export function addServerCommands(program: Command): void {
+  addInit(program);
+  program
+    .command('start')
+    .summary("run this server's pilot")
+    .description(
+      'Runs the pilot in the foreground, as a service would: it supervises gaiad, keeps its configuration as the fleet ' +
+        'wants it, reports, and hands the role to the signer. gaiad outlives it. The signer of a validator is a process ' +
+        'of its own: `beam signer start`.',
+    )
+    .option('--home <dir>', homeHelp)
+    .addHelpText('after', examples('beam start', 'beam start --home /srv/beam'))
+    .action(
+      run(async (options: HomeOptions) => {
+        const { runPilot } = await import('../run-server.ts');
+        return runPilot(options);
+      }),
+    );
+  program
+    .command('status')
+    .summary('what the pilot of this server says of itself')
+    .description("Asks this server's pilot over loopback: role, gaiad, signer, the cloud, and what is wrong.")
+    .option('--home <dir>', homeHelp)
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `\nExit code: 0 where nothing is wrong, 1 where something is, or no pilot answers.\n`,
+    )
+    .action(
+      run(async (options: HomeOptions) => {
+        const { showStatus } = await import('../run-server.ts');
+        return showStatus(options);
+      }),
+    );
+  program
+    .command('reset')
+    .summary("make this server's pilot forget")
+    .description(
+      'Removes what the pilot keeps across restarts: its queue of messages, the last good configuration, its notes on ' +
+        "gaiad. Never touches the consensus key, the signer's state, the sign record, certificates or the chain's home.",
+    )
+    .option('--home <dir>', homeHelp)
+    .option('--dry-run', 'tell what would be removed, remove nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('beam reset --dry-run', 'beam reset'))
+    .action(
+      run(async (options: HomeOptions) => {
+        const { reset } = await import('../run-server.ts');
+        return reset(options);
+      }),
+    );
+}
+
+function addInit(program: Command): void {
+  const init = program
+    .command('init')
+    .summary('make this server one of a fleet')
+    .description(
+      "Writes this server's config.toml and node.toml, makes a device key and a certificate request here, and registers " +
+        'the thing and its certificate with the cloud. The key never leaves the server. With --no-register the request ' +
+        'is left for somebody with the rights: `beam certs register`.',
+    )
+    .option('--home <dir>', homeHelp)
+    .requiredOption(
+      '--fleet <name>',
+      'the fleet: one validator identity on one chain, 1 to 32 of a-z, 0-9 and -',
+    )
+    .requiredOption('--node <name>', "this server's name in the fleet, of the same letters")
+    .addOption(
+      new Option('--kind <kind>', 'what it is').choices(['validator', 'sentry']).makeOptionMandatory(),
+    )
+    .option('--zone <zone>', 'where it stands: a standby in another zone is preferred')
+    .requiredOption('--gaiad <command>', 'the chain binary (or cosmovisor with its arguments, in one string)')
+    .requiredOption('--gaiad-home <dir>', "the chain's home")
+    .option('--rpc <url>', "gaiad's RPC", 'http://127.0.0.1:26657')
+    .requiredOption('--p2p <host:port>', "where the fleet's other servers reach gaiad's p2p")
+    .option('--chain-id <id>', "the chain's id; a validator needs it")
+    .option('--mqtt <host:port>', "the cloud's MQTT endpoint (default: AWS's, or the local fleet's)")
+    .option(
+      '--credentials <file>',
+      'AWS shared credentials file for the sign record (default: the SDK finds some)',
+    )
+    .option('--stand-alone', 'no cloud: supervise gaiad, sign under the local guard')
+    .option('--no-register', 'leave the certificate request for somebody else to register')
+    .option('--force', 'write over config.toml and node.toml that are there')
+    .option('--dry-run', 'check everything, tell what would be written, write nothing')
+    .option('--json', 'as JSON');
+  withCloudOptions(init)
+    .addHelpText(
+      'after',
+      examples(
+        'beam init --fleet hub --node a --kind validator --zone eu-1 --chain-id cosmoshub-4 \\',
+        '    --gaiad /usr/local/bin/gaiad --gaiad-home /srv/gaiad --p2p 10.0.0.5:26656',
+      ),
+    )
+    .action(
+      run(async (options: InitOptions) => {
+        const { init: work } = await import('../init.ts');
+        return work(options);
+      }),
+    );
+}

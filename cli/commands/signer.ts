@@ -1,0 +1,128 @@
+/** `beam signer …`: the signer of this server. */
+
+import { type Command, Option } from 'commander';
+import { examples, run, wholeNumber } from '../command-line.ts';
+import type { HomeOptions } from './server.ts';
+
+export interface EnrolOptions extends HomeOptions {
+  guard: 'record' | 'local';
+  chainNotStarted?: boolean;
+  import?: string[];
+  yes?: boolean;
+}
+
+export interface JournalOptions extends HomeOptions {
+  last: number;
+  compare?: string[];
+}
+
+const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
+
+export function addSigner(program: Command): void {
+  const signer = program
+    .command('signer')
+    .summary("the signer of this server: gaiad's remote signer")
+    .description(
+      'The signer holds the consensus key and signs for gaiad, by what the sign record says: the one item that says who ' +
+        'may sign. A fleet is enrolled once, its other servers join.',
+    );
+  signer
+    .command('start')
+    .summary('run the signer')
+    .description('Runs the signer in the foreground, as a service would.')
+    .option('--home <dir>', homeHelp)
+    .action(
+      run(async (options: HomeOptions) => {
+        const { runSigner } = await import('../run-signer.ts');
+        return runSigner(options);
+      }),
+    );
+  addEnrol(signer);
+  signer
+    .command('join')
+    .summary('pin the sign record that another server enrolled')
+    .description('For a further server of a fleet whose key is enrolled: pins record, key and chain id here.')
+    .option('--home <dir>', homeHelp)
+    .option('--dry-run', 'tell what would be pinned, write nothing')
+    .option('--json', 'as JSON')
+    .action(
+      run(async (options: HomeOptions) => {
+        const { joinRecord } = await import('../run-signer.ts');
+        return joinRecord(options);
+      }),
+    );
+  signer
+    .command('status')
+    .summary('what the signer of this server says of itself')
+    .description(
+      "Asks this server's signer: its state, epoch, the record as it last read it, and the holder's beat.",
+    )
+    .option('--home <dir>', homeHelp)
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExit code: 0 where it is active, standby or under the local guard; 1 else.\n')
+    .action(
+      run(async (options: HomeOptions) => {
+        const { showSigner } = await import('../run-signer.ts');
+        return showSigner(options);
+      }),
+    );
+  signer
+    .command('journal')
+    .summary('what was signed')
+    .description(
+      "Lists the signatures that this server's signer released; with --compare, the positions at which several signers " +
+        'released different blocks: there must be none.',
+    )
+    .option('--home <dir>', homeHelp)
+    .option('--last <n>', 'the last so many', wholeNumber(1, 1_000_000), 20)
+    .option('--compare <homes...>', 'further Beam homes, or copies of them')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      examples('beam signer journal --last 6', 'beam signer journal --home ./nodes/a --compare ./nodes/b'),
+    )
+    .action(
+      run(async (options: JournalOptions) => {
+        const { showJournal } = await import('../run-signer.ts');
+        return showJournal(options);
+      }),
+    );
+}
+
+function addEnrol(signer: Command): void {
+  signer
+    .command('enrol')
+    .summary("make this validator's key known, once")
+    .description(
+      'Writes the sign record of this consensus key, once, and pins guard, record, key and chain id here. Nothing at or ' +
+        'below its floor is ever signed: the floor is at or above every imported state and the chain. On a running ' +
+        'chain it waits for 10 blocks without our signature, so that no other signer still runs.',
+    )
+    .option('--home <dir>', homeHelp)
+    .addOption(
+      new Option('--guard <guard>', "'record': a fleet, by the sign record; 'local': this server alone")
+        .choices(['record', 'local'])
+        .default('record'),
+    )
+    .option('--chain-not-started', 'the chain has no block yet: nothing to wait for')
+    .option(
+      '--import <files...>',
+      'states of former signers: priv_validator_state.json, or a state.json of Beam',
+    )
+    .option('--yes', 'do not ask')
+    .option('--dry-run', 'find the floor, tell what would be written, write nothing')
+    .option('--json', 'as JSON; asks nothing, so give --yes')
+    .addHelpText(
+      'after',
+      examples(
+        'beam signer enrol --dry-run',
+        'beam signer enrol --import ~/.gaia/data/priv_validator_state.json',
+      ),
+    )
+    .action(
+      run(async (options: EnrolOptions) => {
+        const { enrolKey } = await import('../run-signer.ts');
+        return enrolKey(options);
+      }),
+    );
+}

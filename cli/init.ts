@@ -1,0 +1,145 @@
+/** `beam init`: this server's files, its key and certificate request, its registration. */
+
+import { existsSync } from 'node:fs';
+import { copyFile, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { DescribeEndpointCommand } from '@aws-sdk/client-iot';
+import type * as z from 'zod';
+import { createCsr } from '../certs-scripts/csr.ts';
+import { ensureDeviceKey } from '../certs-scripts/device-key.ts';
+import { registerServer } from '../certs-scripts/register.ts';
+import { initHome } from '../device-agent/commands/init.ts';
+import { connectOperator, disconnect } from '../operator/actions/operator.ts';
+import { type configFile, homePaths, nodeFile, parseConfig } from '../protocol/config.ts';
+import { thingName } from '../protocol/names.ts';
+import { type CloudPlace, findCloud } from './cloud-place.ts';
+import { badInput, tell } from './command-line.ts';
+import type { InitOptions } from './commands/server.ts';
+import { CliError, describeError, exitCodeOf } from './errors.ts';
+import { homeOf } from './run-server.ts';
+
+const files = {
+  certificate: join(homePaths.certs, 'device.pem.crt'),
+  key: join(homePaths.certs, 'device.key'),
+  request: join(homePaths.certs, 'device.csr'),
+  ca: join(homePaths.certs, 'ca.pem'),
+} as const;
+
+const mqttPort = 8883;
+
+type ConfigInput = z.input<typeof configFile>;
+
+export async function init(options: InitOptions): Promise<number> {
+  const home = homeOf(options);
+  const { fleet, node: name, kind, zone, dryRun = false } = options;
+  const node = parseConfig(nodeFile, { fleet, node: name, kind, ...(zone && { zone }) }, 'the options');
+  if (kind === 'validator' && options.chainId === undefined) {
+    badInput("a validator's signer needs the chain's id: give --chain-id");
+  }
+  const place = options.standAlone ? undefined : findCloud(options, process.env);
+  const config = await configOf(options, place);
+  const thing = thingName(fleet, name);
+  const willRegister = place !== undefined && options.register;
+  if (dryRun) {
+    tell(options, { home, thing, dryRun, config, register: willRegister }, () =>
+      [
+        `would write ${join(home, homePaths.config)} and ${homePaths.node} for ${thing}`,
+        willRegister ? `would register ${thing} with ${place.name}` : 'would register nothing',
+      ].join('\n'),
+    );
+    return 0;
+  }
+  const written = await initHome({ home, node, config, force: options.force === true });
+  if (place?.ca !== undefined) await copyFile(place.ca, join(home, files.ca));
+  const steps = [`wrote ${written.join(' and ')}`];
+  if (place) {
+    const csr = await createCsr(ensureDeviceKey(join(home, files.key)), thing);
+    await writeFile(join(home, files.request), csr, { mode: 0o600 });
+    steps.push(willRegister ? await register(options, place, csr, home) : laterHint(options, home));
+  }
+  tell(options, { home, thing, written, registered: willRegister }, () =>
+    [...steps, nextSteps(options, home)].join('\n'),
+  );
+  return 0;
+}
+
+async function register(options: InitOptions, place: CloudPlace, csr: string, home: string): Promise<string> {
+  const { fleet, node, kind, zone } = options;
+  if (existsSync(join(home, files.certificate))) {
+    return `${join(home, files.certificate)} is there already, and stays; a new one: beam certs rotate`;
+  }
+  const operator = connectOperator(place);
+  try {
+    const { certificatePem, certificateId, thing } = await registerServer(
+      operator.iot,
+      { fleet, node, kind, zone },
+      csr,
+    );
+    await writeFile(join(home, files.certificate), certificatePem, { mode: 0o600 });
+    return `registered ${thing} with ${place.name}, certificate ${certificateId.slice(0, 12)}…`;
+  } catch (error) {
+    const what = describeError(error, place.name);
+    throw new CliError(
+      `${what}\nThe files are written; give the same command with --force when that is mended, or let somebody with the rights run \`beam certs register\``,
+      exitCodeOf(error),
+      { cause: error },
+    );
+  } finally {
+    disconnect(operator);
+  }
+}
+
+async function configOf(options: InitOptions, place: CloudPlace | undefined): Promise<ConfigInput> {
+  const { gaiad, gaiadHome, rpc, p2p, chainId, kind, credentials } = options;
+  const command = gaiad.split(/\s+/).filter((word) => word !== '');
+  const cloud = place && {
+    mqtt: options.mqtt ?? (await mqttEndpoint(place)),
+    region: place.region ?? badInput('no AWS region is set: give --region, or set AWS_REGION'),
+    ...(place.endpoint !== undefined && { https: place.endpoint }),
+    ...(place.ca !== undefined && { ca: files.ca }),
+    certificate: files.certificate,
+    key: files.key,
+    ...(credentials !== undefined && { credentials: resolve(credentials) }),
+  };
+  return {
+    ...(cloud && { cloud }),
+    gaiad: { command, home: resolve(gaiadHome), rpc, p2p },
+    ...(kind === 'validator' && chainId !== undefined && { signer: { chain_id: chainId } }),
+  };
+}
+
+async function mqttEndpoint(place: CloudPlace): Promise<string> {
+  if (place.mqtt !== undefined) return place.mqtt;
+  const operator = connectOperator(place);
+  try {
+    const { endpointAddress } = await operator.iot.send(
+      new DescribeEndpointCommand({ endpointType: 'iot:Data-ATS' }),
+    );
+    if (!endpointAddress) badInput('AWS IoT told no endpoint: give it with --mqtt');
+    const hasPort = endpointAddress.includes(':') && isIP(endpointAddress) === 0;
+    return hasPort ? endpointAddress : `${endpointAddress}:${mqttPort}`;
+  } catch (error) {
+    throw new CliError(describeError(error, place.name), exitCodeOf(error), { cause: error });
+  } finally {
+    disconnect(operator);
+  }
+}
+
+function laterHint({ fleet, node, kind }: InitOptions, home: string): string {
+  return (
+    `left the certificate request in ${join(home, files.request)}; somebody with the rights runs\n` +
+    `  beam certs register --fleet ${fleet} --node ${node} --kind ${kind} --csr device.csr --out device.pem.crt\n` +
+    `and the certificate goes to ${join(home, files.certificate)}`
+  );
+}
+
+function nextSteps({ kind, standAlone }: InitOptions, home: string): string {
+  if (kind === 'sentry') return `next: beam start --home ${home}`;
+  const guard = standAlone ? ' --guard local' : '';
+  return [
+    'next: put priv_validator_key.json (mode 0600) in the signer folder of that home, then',
+    `  beam signer enrol${guard} --home ${home}   (on the fleet's first validator; the others: beam signer join)`,
+    `  beam signer start --home ${home} and beam start --home ${home}, each as a service`,
+  ].join('\n');
+}

@@ -1,0 +1,223 @@
+/** A fleet as `npm start` brings it up, and what an operator does to it, by every route. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DeleteThingShadowCommand, UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { MqttClient } from 'mqtt';
+import { missedBlocks } from '../local-fleet/chains/observe.ts';
+import { findConflicts, readJournal } from '../local-fleet/drill/journals.ts';
+import { type HealthMessage, healthMessage } from '../protocol/topics.ts';
+import { processesIn, RunningFleet, until } from './beam.ts';
+
+const things = ['demo_a', 'demo_b', 'demo_s1', 'demo_s2'];
+const pilotBytesMax = 120 * 1024 * 1024;
+
+let fleet: RunningFleet;
+let operator: MqttClient;
+const health = new Map<string, HealthMessage>();
+
+beforeAll(async () => {
+  fleet = await RunningFleet.up(['--block-seconds', '1']);
+  operator = await listen();
+}, 90_000);
+afterAll(async () => {
+  await operator?.endAsync(true);
+  await fleet?.remove();
+}, 60_000);
+
+async function listen(): Promise<MqttClient> {
+  const client = await fleet.operator();
+  client.on('message', (topic, payload) => {
+    if (!topic.endsWith('/health')) return;
+    const message = healthMessage.parse(JSON.parse(payload.toString()));
+    health.set(message.thing, message);
+  });
+  await client.subscribeAsync('beam/demo/#');
+  return client;
+}
+
+const other = (thing: string) => (thing === 'demo_a' ? 'demo_b' : 'demo_a');
+
+/** Waits until `holder` alone is active by record, shadows and health, in `epoch`. */
+async function settled(holder: string, epoch: number): Promise<void> {
+  await until(`${holder} alone is active in epoch ${epoch}`, async () => {
+    const record = await fleet.record();
+    if (record.holder !== holder || record.epoch !== epoch || record.grantEpoch !== epoch) return undefined;
+    for (const thing of ['demo_a', 'demo_b']) {
+      const shadow = await fleet.shadow(thing, 'role');
+      const due = thing === holder ? 'active' : 'standby';
+      if (shadow?.desired.role !== due || shadow.reported.role !== due) return undefined;
+      if (health.get(thing)?.role !== due || health.get(thing)?.signer?.state !== due) return undefined;
+    }
+    return true;
+  });
+}
+
+function rpcOf(node: string): string {
+  const { nodes } = JSON.parse(readFileSync(join(fleet.data, 'fleet.json'), 'utf8'));
+  return `http://127.0.0.1:${nodes.find(({ name }: { name: string }) => name === node).rpcPort}`;
+}
+
+function height(): number {
+  return health.get('demo_s1')?.gaiad.height ?? 0;
+}
+
+/** What a switch may cost: nothing. */
+async function missedSince(from: number): Promise<number[]> {
+  const { address } = health.get('demo_a')?.signer ?? { address: '' };
+  return missedBlocks(rpcOf('s1'), address, from, height() - 1);
+}
+
+async function edit(thing: string, document: unknown): Promise<void> {
+  const payload = Buffer.from(JSON.stringify(document));
+  await fleet.shadows.send(new UpdateThingShadowCommand({ thingName: thing, shadowName: 'role', payload }));
+}
+
+/** Publishes a shadow update over MQTT and waits for the answer to it. */
+async function editByMqtt(thing: string, document: object): Promise<{ accepted: boolean; code?: number }> {
+  const topic = `$aws/things/${thing}/shadow/name/role/update`;
+  const clientToken = `e2e-${Math.random().toString(36).slice(2)}`;
+  await operator.subscribeAsync([`${topic}/accepted`, `${topic}/rejected`]);
+  const answer = new Promise<{ accepted: boolean; code?: number }>((resolve) => {
+    const onMessage = (from: string, payload: Buffer) => {
+      if (!from.startsWith(topic)) return;
+      const body = JSON.parse(payload.toString());
+      if (body.clientToken !== clientToken) return;
+      operator.removeListener('message', onMessage);
+      resolve({ accepted: from.endsWith('/accepted'), code: body.code });
+    };
+    operator.on('message', onMessage);
+  });
+  await operator.publishAsync(topic, JSON.stringify({ ...document, clientToken }));
+  return answer;
+}
+
+test('one validator is active, one a hot standby, two sentries; each pilot is small', async () => {
+  await until('every server has reported', () =>
+    things.every((thing) => health.has(thing)) ? true : undefined,
+  );
+  await settled('demo_a', 1);
+  for (const thing of ['demo_s1', 'demo_s2']) {
+    expect(health.get(thing)).toMatchObject({
+      role: 'sentry',
+      gaiad: { state: 'running', catchingUp: false },
+    });
+  }
+  for (const thing of things) {
+    expect(health.get(thing)?.load?.pilotResidentBytes).toBeLessThan(pilotBytesMax);
+  }
+  await until('the validators have peers', () =>
+    (health.get('demo_a')?.gaiad.peers ?? 0) >= 2 && (health.get('demo_b')?.gaiad.peers ?? 0) >= 2
+      ? true
+      : undefined,
+  );
+  expect(fleet.output).toContain('beam failover demo');
+  // Not a terminal: no colour, no cursor.
+  expect(fleet.output).not.toContain('\u001b');
+});
+
+test('`beam failover`, `beam shadow edit`, an SDK over HTTPS and MQTT switch without a missed block', async () => {
+  const from = height();
+  const failover = await fleet.beam('failover', 'demo', '--json');
+  expect(failover).toMatchObject({ code: 0 });
+  await settled('demo_b', 2);
+  const shadowEdit = await fleet.beam('shadow', 'edit', 'demo_a', 'role', '{"role":"active"}');
+  expect(shadowEdit).toMatchObject({ code: 0 });
+  await settled('demo_a', 3);
+  await edit('demo_b', { state: { desired: { role: 'active' } } });
+  await settled('demo_b', 4);
+  expect(await editByMqtt('demo_a', { state: { desired: { role: 'active' } } })).toMatchObject({
+    accepted: true,
+  });
+  await settled('demo_a', 5);
+  await until('two more blocks', () => (height() > from + 2 ? true : undefined));
+  expect(await missedSince(from)).toEqual([]);
+});
+
+test('a stale version is refused by either route, and changes nothing', async () => {
+  const before = await fleet.record();
+  const stale = { state: { desired: { role: 'active' } }, version: 1 };
+  await expect(edit(other(before.holder), stale)).rejects.toMatchObject({ name: 'ConflictException' });
+  expect(await editByMqtt(other(before.holder), stale)).toEqual({ accepted: false, code: 409 });
+  await settled(before.holder, before.epoch);
+});
+
+test('an edit is a request, whatever epoch it carries, and whatever else the console sends with it', async () => {
+  const { holder, epoch } = await fleet.record();
+  await editByMqtt(other(holder), { state: { desired: { role: 'active', epoch: 0 } } });
+  await settled(other(holder), epoch + 1);
+  await edit(holder, { state: { desired: { role: 'active', epoch: 999_999 } } });
+  await settled(holder, epoch + 2);
+  const whole = await fleet.shadow(other(holder), 'role');
+  await edit(other(holder), {
+    state: {
+      desired: { ...whole?.desired, role: 'active' },
+      reported: { ...whole?.reported, role: 'active' },
+    },
+  });
+  await settled(other(holder), epoch + 3);
+});
+
+test('both validators set active at once: one is, and the edit of the other is put back', async () => {
+  const { holder, epoch } = await fleet.record();
+  await Promise.all(
+    things.slice(0, 2).map((thing) => edit(thing, { state: { desired: { role: 'active' } } })),
+  );
+  await until('a switch was decided', async () => ((await fleet.record()).epoch > epoch ? true : undefined));
+  await settled(other(holder), epoch + 1);
+});
+
+test('a deleted role shadow comes back, and nobody else signs', async () => {
+  const { holder, epoch } = await fleet.record();
+  await fleet.shadows.send(new DeleteThingShadowCommand({ thingName: holder, shadowName: 'role' }));
+  await settled(holder, epoch);
+});
+
+test('the active set to standby with nobody fit stays active, and is told why', async () => {
+  const { holder, epoch } = await fleet.record();
+  const stop = { state: { desired: { run: 'stopped' } } };
+  await fleet.shadows.send(
+    new UpdateThingShadowCommand({
+      thingName: other(holder),
+      shadowName: 'gaiad',
+      payload: Buffer.from(JSON.stringify(stop)),
+    }),
+  );
+  await until('its gaiad is stopped', () =>
+    health.get(other(holder))?.gaiad.state === 'stopped' ? true : undefined,
+  );
+  await edit(holder, { state: { desired: { role: 'standby' } } });
+  const refused = await until('the edit is put back', async () => {
+    const shadow = await fleet.shadow(holder, 'role');
+    return shadow?.desired.role === 'active' && shadow.desired.reason ? shadow : undefined;
+  });
+  expect(refused.desired.reason).toMatch(/nobody else is fit/);
+  expect(await fleet.record()).toMatchObject({ holder, epoch });
+});
+
+test('Ctrl-C ends every process; started again the fleet goes on from its files', async () => {
+  const before = await fleet.record();
+  const certificate = readFileSync(join(fleet.data, 'nodes/a/certs/device.pem.crt'), 'utf8');
+  await operator.endAsync(true);
+  expect(await fleet.stop('SIGINT')).toBe(0);
+  expect(processesIn(fleet.data)).toEqual([]);
+  expect(existsSync(join(fleet.data, 'beam-up.pid'))).toBe(false);
+
+  health.clear();
+  await fleet.start();
+  operator = await listen();
+  const after = await fleet.record();
+  expect(after.recordId).toBe(before.recordId);
+  expect(readFileSync(join(fleet.data, 'nodes/a/certs/device.pem.crt'), 'utf8')).toBe(certificate);
+  await settled(after.holder, after.epoch);
+  await until('the chain goes on', () => (height() > before.height + 1 ? true : undefined));
+});
+
+test('nothing was signed twice in all of this', async () => {
+  const journals = await Promise.all(
+    ['a', 'b'].map((node) => readJournal(join(fleet.data, 'nodes', node, 'signer/state'))),
+  );
+  expect(journals.every((entries) => entries.length > 5)).toBe(true);
+  expect(findConflicts(journals)).toEqual([]);
+});
