@@ -28,6 +28,8 @@ export class NodeConnection {
   #socket: Socket | undefined;
   #timer: NodeJS.Timeout | undefined;
   #againMs = dialAgainMsMin;
+  /** Why the last dial failed, so that each reason is logged once. */
+  #failure: string | undefined;
   #stopped = false;
 
   constructor(parts: NodeConnectionParts) {
@@ -90,8 +92,12 @@ export class NodeConnection {
 
   #dialAgain(code: string | undefined): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => this.#dial(), this.#againMs);
-    const max = code === 'ECONNREFUSED' ? refusedAgainMsMax : dialAgainMsMax;
-    this.#againMs = Math.min(max, this.#againMs * 2);
+    const { log, socket } = this.#parts;
+    if (code !== this.#failure && code !== undefined)
+      log.info({ socket, code }, 'the node can not be dialled yet');
+    this.#failure = code;
+    const delayMs = Math.min(this.#againMs, code === 'ECONNREFUSED' ? refusedAgainMsMax : dialAgainMsMax);
+    this.#againMs = delayMs * 2;
+    this.#timer = setTimeout(() => this.#dial(), delayMs);
   }
 }
