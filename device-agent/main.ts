@@ -3,6 +3,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CertificateFileError } from '../protocol/certificates.ts';
 import { ConfigError } from '../protocol/config.ts';
 import { AwsCloudLink } from './cloud/aws-cloud-link.ts';
 import { readCredentials } from './cloud/credentials.ts';
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
   const { home: root } = readArguments();
   try {
     const home = await loadHome(root);
-    const credentials = home.config.cloud && (await readCredentials(home, home.config.cloud));
+    const credentials = home.config.cloud && (await readCredentials(home, home.config.cloud, Date.now()));
     const log = openLog(home.config.log.level, { thing: home.thing });
     const { cloud } = home.config;
     const pilot = new Pilot(
@@ -79,10 +80,11 @@ async function main(): Promise<void> {
     await pilot.start();
   } catch (error) {
     if (error instanceof ConfigError) {
-      fail(
-        `The pilot can't start. ${error.file}:\n${error.faults.map((fault) => `  ${fault}`).join('\n')}`,
-        exitCodes.configuration,
-      );
+      const faults = error.faults.map((fault) => `  ${fault}`).join('\n');
+      fail(`The pilot can't start. ${error.file}:\n${faults}`, exitCodes.configuration);
+    }
+    if (error instanceof CertificateFileError) {
+      fail(`The pilot can't start. ${error.message}`, exitCodes.configuration);
     }
     throw error;
   }

@@ -101,7 +101,7 @@ async function startPilot(overlay = true): Promise<void> {
   const home = await loadHome(root);
   const { cloud: settings } = home.config;
   if (!settings) throw new Error('these homes have a cloud');
-  const credentials = await readCredentials(home, settings);
+  const credentials = await readCredentials(home, settings, Date.now());
   pilot = new Pilot(
     home,
     (subscriptions, events) =>

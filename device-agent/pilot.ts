@@ -319,7 +319,8 @@ export class Pilot {
     this.#troubles = [...this.#supervisor.troubles(), ...signerTroubles(signer)];
     const offlineMs = this.#cloud?.offlineMs ?? 0;
     if (offlineMs >= offlineAlertMs) {
-      const text = 'This server could not reach the cloud. Signing goes on while DynamoDB is in reach.';
+      const why = this.#cloud?.offlineReason;
+      const text = `This server can't reach the cloud; signing goes on while DynamoDB is in reach. ${why ?? ''}`;
       this.#troubles.push({ kind: 'offline', severity: 'warning', text });
     }
     const { alerts, memory } = planAlerts(this.#troubles, this.#alerts, nowMs);
@@ -393,7 +394,11 @@ export class Pilot {
       version: beamVersion,
       pid: process.pid,
       cloud: this.#cloud
-        ? { connected: this.#cloud.connected, queued: this.#cloud.queued }
+        ? {
+            connected: this.#cloud.connected,
+            queued: this.#cloud.queued,
+            reason: this.#cloud.offlineReason ?? null,
+          }
         : 'none: stand-alone',
       role: this.#role.reported,
       desiredRole: this.#role.desired ?? null,

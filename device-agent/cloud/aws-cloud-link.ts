@@ -60,7 +60,11 @@ export class AwsCloudLink implements CloudLink {
       this.#events.onMessage(message.topicName, payload === undefined ? new Uint8Array() : asBytes(payload));
     });
     client.on('connectionSuccess', () => void this.#subscribe(client));
-    client.on('connectionFailure', ({ error, connack }) => this.#down(describe(error, connack?.reasonCode)));
+    client.on('connectionFailure', ({ error, connack }) =>
+      this.#down(
+        `${describe(error, connack?.reasonCode)}. ${this.#remedy(error.error_name, connack !== undefined)}`,
+      ),
+    );
     client.on('disconnection', ({ error, disconnect }) =>
       this.#down(describe(error, disconnect?.reasonCode)),
     );
@@ -147,6 +151,18 @@ export class AwsCloudLink implements CloudLink {
       // The connection went meanwhile: the client makes another one, with subscriptions of its own.
       log.warn({ reason: describe(error) }, 'subscribing failed');
     }
+  }
+
+  /** What a person should look at when no connection comes about. */
+  #remedy(errorName: string | undefined, answered: boolean): string {
+    const { endpoint, clientId } = this.#options;
+    if (answered) {
+      return `The broker refuses ${clientId}: is the certificate attached to this thing, active, and has it its policy?`;
+    }
+    if (errorName?.includes('TLS') || errorName === 'AWS_IO_SOCKET_CLOSED') {
+      return `The handshake with ${endpoint} failed: is this certificate registered and active there, and is cloud.ca the CA of that endpoint?`;
+    }
+    return `${endpoint} (cloud.mqtt in config.toml) can't be reached; it is tried again and again.`;
   }
 
   #down(reason: string): void {

@@ -36,6 +36,7 @@ export class Cloud {
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
   #offlineSinceMs: number | undefined;
+  #offlineReason: string | undefined;
 
   constructor(home: Home, makeLink: MakeLink, clock: Clock, log: Logger, events: CloudEvents) {
     this.#clock = clock;
@@ -59,15 +60,18 @@ export class Cloud {
       {
         onConnected: () => {
           this.#offlineSinceMs = undefined;
+          this.#offlineReason = undefined;
           log.info('connected to the cloud');
           for (const shadow of Object.values(this.#shadows)) shadow.take({ type: 'connected' });
           this.#outbox.connected();
           events.onConnected();
         },
         onDisconnected: (reason) => {
-          const first = this.#offlineSinceMs === undefined;
+          // The same reason, again and again, is worth one line.
+          const news = reason !== this.#offlineReason;
+          this.#offlineReason = reason;
           this.#offlineSinceMs ??= clock.monotonicMs();
-          log[first ? 'warn' : 'debug']({ reason }, 'not connected to the cloud');
+          log[news ? 'warn' : 'debug']({ reason }, 'not connected to the cloud');
           for (const shadow of Object.values(this.#shadows)) shadow.take({ type: 'disconnected' });
           this.#outbox.disconnected();
           events.onDisconnected(reason);
@@ -89,6 +93,11 @@ export class Cloud {
   /** 0 while connected. */
   get offlineMs(): number {
     return this.#offlineSinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#offlineSinceMs;
+  }
+
+  /** Why it is not connected, as far as it is known. */
+  get offlineReason(): string | undefined {
+    return this.#offlineReason;
   }
 
   get queued(): number {

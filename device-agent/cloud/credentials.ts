@@ -1,38 +1,34 @@
-/** The device certificate, its key and the CA, read and checked before the first connect. */
+/** The device certificate, its key and the CA, checked and read before the first connect. */
 
 import { readFile } from 'node:fs/promises';
-import { ConfigError, type ConfigFile } from '../../protocol/config.ts';
-import { errorCode } from '../home/error-code.ts';
+import { type CertificateFiles, checkCertificateFiles } from '../../protocol/certificates.ts';
+import type { ConfigFile } from '../../protocol/config.ts';
 import type { Home } from '../home/load-home.ts';
 
 export interface CloudCredentials {
   certificate: string;
   key: string;
   ca: string | undefined;
+  /** End of the certificate, ms since 1970. */
+  validToMs: number;
 }
 
-/** @throws ConfigError that names each file that can't be used. */
+/** @throws CertificateFileError that names the file and what to do. */
 export async function readCredentials(
   home: Home,
   cloud: NonNullable<ConfigFile['cloud']>,
+  nowMs: number,
 ): Promise<CloudCredentials> {
-  const faults: string[] = [];
-  const read = async (setting: string, path: string) => {
-    try {
-      return await readFile(home.path(path), 'utf8');
-    } catch (error) {
-      const code = errorCode(error);
-      faults.push(
-        `cloud.${setting}: ${home.path(path)} can't be read (${code}); register this server again, or correct the path`,
-      );
-      return '';
-    }
+  const files: CertificateFiles = {
+    certificate: home.path(cloud.certificate),
+    key: home.path(cloud.key),
+    ca: cloud.ca === undefined ? undefined : home.path(cloud.ca),
   };
+  const { validToMs } = checkCertificateFiles(files, nowMs);
   const [certificate, key, ca] = await Promise.all([
-    read('certificate', cloud.certificate),
-    read('key', cloud.key),
-    cloud.ca === undefined ? undefined : read('ca', cloud.ca),
+    readFile(files.certificate, 'utf8'),
+    readFile(files.key, 'utf8'),
+    files.ca === undefined ? undefined : readFile(files.ca, 'utf8'),
   ]);
-  if (faults.length > 0) throw new ConfigError(home.path('config.toml'), faults);
-  return { certificate, key, ca };
+  return { certificate, key, ca, validToMs };
 }

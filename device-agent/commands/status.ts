@@ -18,7 +18,10 @@ export const pilotStatus = z.object({
   kind: z.string(),
   version: z.string(),
   pid: z.number().int(),
-  cloud: z.union([z.object({ connected: z.boolean(), queued: z.number().int() }), z.string()]),
+  cloud: z.union([
+    z.object({ connected: z.boolean(), queued: z.number().int(), reason: z.string().nullable() }),
+    z.string(),
+  ]),
   role: reportedRoleState,
   gaiad: reportedGaiad.extend({
     pid: z.number().int().nullable(),
