@@ -5,7 +5,8 @@ import { copyFile, open, rename, stat, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export const nodeLogBytesMax = 32 * 1024 * 1024;
-const tailBytes = 2_000;
+const tailBytes = 4_000;
+const lineCharsMax = 250;
 
 export class NodeLog {
   readonly file: string;
@@ -46,7 +47,7 @@ export class NodeLog {
         const length = Math.min(size, tailBytes);
         const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
         const lines = buffer.toString('utf8').split('\n').map(plain).filter(Boolean);
-        return [...new Set(lines.slice(-3))].join(' | ').slice(-400);
+        return [...new Set(lines)].slice(-2).map((line) => line.slice(0, lineCharsMax)).join(' | ');
       } finally {
         await file.close();
       }

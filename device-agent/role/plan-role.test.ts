@@ -263,15 +263,35 @@ test('a pilot that starts beside an active signer says nothing until it has hear
 });
 
 test('a signer that is started again at once does not change the reported role; a lasting absence gives it a reason', () => {
-  const memory = settled(input({ signer: withSigner({ state: 'active' }) }));
-  const down = (downForMs: number) =>
-    planRole(
-      input({ signer: { up: false, downForMs, session: 1, status: signer({ state: 'active' }) } }),
+  const active = input({ signer: withSigner({ state: 'active' }) });
+  let memory = settled(active);
+  const down = (downForMs: number) => {
+    const away = { up: false, downForMs, session: 1, status: signer({ state: 'active' }) };
+    const planned = planRole(
+      { ...active, signer: away, now: { ...active.now, monotonicMs: 10_000 + downForMs } },
       memory,
-    ).steps;
+    );
+    memory = planned.memory;
+    return planned.steps;
+  };
   expect(down(1000)).toEqual([]);
-  expect(down(4000)).toMatchObject([
+  expect(down(4000)).toEqual([]);
+  expect(down(6000)).toMatchObject([
     { state: { role: 'active', epoch: 3, reason: 'the signer does not answer' } },
+  ]);
+});
+
+test('a reason that comes and goes is not told, one that stays is, a new role at once', () => {
+  const slow = (monotonicMs: number) =>
+    input({ signer: withSigner({ reason: 'slow' }), now: { monotonicMs, wallMs: 0 } });
+  const first = planRole(slow(10_000), settled(input()));
+  expect(first.steps).toEqual([]);
+  const gone = planRole(input({ now: { monotonicMs: 11_000, wallMs: 0 } }), first.memory);
+  const again = planRole(slow(11_500), gone.memory);
+  expect(planRole(slow(13_400), again.memory).steps).toEqual([]);
+  expect(planRole(slow(13_500), again.memory).steps).toMatchObject([{ state: { reason: 'slow' } }]);
+  expect(actions(planRole(input({ signer: withSigner({ state: 'active' }) }), first.memory).steps)).toEqual([
+    'report',
   ]);
 });
 

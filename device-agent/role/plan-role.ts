@@ -35,6 +35,8 @@ export interface RoleMemory {
   reported: ReportedRoleState;
   /** False until the signer was heard, or waited for in vain: a pilot that starts beside an active signer must not say standby. */
   known: boolean;
+  /** Another reason for the same role, and since when. */
+  reworded: { reason: string; atMs: number } | undefined;
   /** Of the last role-request. */
   requestedAtMs: number | undefined;
   /** The last `grant` or `stand-by` sent: which, and when. */
@@ -68,6 +70,7 @@ const freshMsMin = 4_000;
 const resendMs = 2_000;
 /** A signer that was started again at once is not worth a word. */
 const signerGraceMs = 3_000;
+const reasonSettleMs = 2_000;
 
 export function initialRole(kind: NodeKind, wallMs: number): RoleMemory {
   return {
@@ -78,6 +81,7 @@ export function initialRole(kind: NodeKind, wallMs: number): RoleMemory {
       reason: '',
     },
     known: false,
+    reworded: undefined,
     requestedAtMs: undefined,
     sent: undefined,
     fencedTold: undefined,
@@ -91,7 +95,9 @@ export function planRole(input: RoleInput, memory: RoleMemory): { steps: RoleSte
 
   const { signer } = input;
   const known = memory.known || !signer || signer.up || signer.downForMs >= signerGraceMs;
-  const reported = known ? reportedState(input, memory.reported) : memory.reported;
+  const wanted = known ? reportedState(input, memory.reported) : memory.reported;
+  const { reported, reworded } = settleReason(wanted, memory, input.now.monotonicMs);
+  next = { ...next, reworded };
   if (known && (!memory.known || !sameReport(reported, memory.reported))) {
     next = { ...next, reported, known };
     steps.push({ action: 'report', state: reported });
@@ -101,12 +107,9 @@ export function planRole(input: RoleInput, memory: RoleMemory): { steps: RoleSte
   if (fenced && next.fencedTold !== fenced.epoch) {
     next = { ...next, fencedTold: fenced.epoch };
     const by = fenced.record
-      ? `; ${fenced.record.holder || 'nobody'} holds epoch ${fenced.record.epoch}`
-      : '';
-    steps.push({
-      action: 'tell-fenced',
-      detail: `signed in epoch ${fenced.epoch} until its write was refused${by}`,
-    });
+      ? `${fenced.record.holder || 'nobody'} holds epoch ${fenced.record.epoch}`
+      : 'see its log';
+    steps.push({ action: 'tell-fenced', detail: `its write to the sign record was refused: ${by}` });
   }
 
   const order = controlFor(input);
@@ -180,6 +183,21 @@ function roleNow(
     case 'refusing':
       return { role: resting, epoch, reason: `the signer refuses: ${status.reason ?? 'see its log'}` };
   }
+}
+
+/** A new role is told at once; the same one with other words when they have stood for a while: a slow read of the record is no news. */
+function settleReason(
+  wanted: ReportedRoleState,
+  { reported, known, reworded }: RoleMemory,
+  nowMs: number,
+): Pick<RoleMemory, 'reported' | 'reworded'> {
+  const sameRole = wanted.role === reported.role && wanted.epoch === reported.epoch;
+  if (!known || !sameRole || wanted.reason === reported.reason)
+    return { reported: wanted, reworded: undefined };
+  const since = reworded?.reason === wanted.reason ? reworded : { reason: wanted.reason, atMs: nowMs };
+  return nowMs - since.atMs >= reasonSettleMs
+    ? { reported: wanted, reworded: undefined }
+    : { reported, reworded: since };
 }
 
 function sameReport(a: ReportedRoleState, b: ReportedRoleState): boolean {
