@@ -12,7 +12,7 @@ const badNetwork: NetworkFaults = {
 };
 
 /** More of them for a longer search: BEAM_STORM_SEEDS=2000. */
-const seeds = Number(process.env.BEAM_STORM_SEEDS ?? 40);
+const seeds = Number(process.env.BEAM_STORM_SEEDS ?? 15);
 
 /** Nodes that ask anything, of signers that anything happens to. */
 async function storm(seed: number, rounds: number): Promise<Fleet> {

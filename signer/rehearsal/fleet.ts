@@ -131,7 +131,10 @@ export class Fleet {
     const running: Running = { watch, effectsLeft, dead: false } as Running;
     machine.process = running;
     const clock = this.#clockOf(running);
-    const keeper = new StateKeeper(this.#fileOf(machine, running), machine.disk, () => this.kill(machine));
+    // As main.ts: the process ends a little later, and must not sign meanwhile.
+    const keeper = new StateKeeper(this.#fileOf(machine, running), machine.disk, () => {
+      void this.clock.sleep(100).then(() => this.#die(running));
+    });
     const releaser = new Releaser({
       key: this.#keyOf(machine, running),
       journal: this.#journal(),
