@@ -1,5 +1,6 @@
 /** TCP ports on 127.0.0.1. */
 
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
@@ -15,16 +16,31 @@ async function close(server: Server): Promise<void> {
   await once(server, 'close');
 }
 
+/**
+ * Below the range from which the system takes ports for outgoing connections (32768 on, by Linux's default): a port
+ * that is free now would else be an outgoing connection's by the time that its server starts.
+ */
+const portMin = 12_000;
+const portMax = 32_000;
+const triesMax = 400;
+
 /** @returns ports that nothing listens on now, all different. */
 export async function freePorts(count: number): Promise<number[]> {
   // All are held open until the last is found, so that none is given twice.
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address ? address.port : 0;
-  });
-  await Promise.all(servers.map(close));
-  return ports;
+  const held = new Map<number, Server>();
+  try {
+    for (let tries = 0; held.size < count; tries++) {
+      if (tries === triesMax) {
+        throw new Error(`no ${count} free ports between ${portMin} and ${portMax}; end what listens there`);
+      }
+      const port = randomInt(portMin, portMax);
+      const server = held.has(port) ? undefined : await listen(port).catch(() => undefined);
+      if (server) held.set(port, server);
+    }
+    return [...held.keys()];
+  } finally {
+    await Promise.all([...held.values()].map(close));
+  }
 }
 
 export async function portIsFree(port: number): Promise<boolean> {
