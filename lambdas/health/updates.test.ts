@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConditionalCheckFailedException, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { type Dynamo, openDynamo } from '../../local-cloud/dynamodb/server.ts';
 import type { FleetNode } from '../../protocol/fleet-table.ts';
@@ -13,6 +13,9 @@ import type { HealthMessage } from '../../protocol/topics.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { parseEvent } from './events.ts';
 import { healthUpdates, presenceUpdates, type TableUpdate } from './updates.ts';
+
+// Real stores that sync to disk, on a machine that may be busy with other tests.
+jest.setTimeout(60_000);
 
 const TableName = 'beam-fleet';
 let dir: string;

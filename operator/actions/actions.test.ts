@@ -10,7 +10,7 @@ import {
   CreateThingGroupCommand,
 } from '@aws-sdk/client-iot';
 import { UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
 import { type Core, openCore } from '../../local-cloud/core.ts';
 import { type Dynamo, openDynamo } from '../../local-cloud/dynamodb/server.ts';
@@ -29,6 +29,9 @@ import { failover } from './failover.ts';
 import { listFleet, listFleets, showNode } from './list-fleet.ts';
 import { connectOperator, disconnect, type Operator } from './operator.ts';
 import { readSignRecord } from './read-fleet.ts';
+
+// Real stores that sync to disk, on a machine that may be busy with other tests.
+jest.setTimeout(60_000);
 
 const recordKey = `beam-1/${'AB'.repeat(20)}`;
 const recordId = 'record-0001';

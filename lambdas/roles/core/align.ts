@@ -1,6 +1,6 @@
 /** Brings every desired role in line with who should sign. */
 
-import { wantsActive } from './edits.ts';
+import { mayBeEdit, wantsActive } from './edits.ts';
 import { type FleetView, intended, kindOf, type NodeView, type Reign, type Trigger } from './fleet.ts';
 import type { RoleWrite, Step } from './step.ts';
 
@@ -10,6 +10,7 @@ export interface AlignInput {
   reign: Reign;
   trigger: Trigger;
   refusals: ReadonlyMap<string, string>;
+  now: number;
 }
 
 /** Writes of role shadows, the one who should sign first, each refusal with an alert. */
@@ -71,11 +72,14 @@ function noRole(written: string): string {
     : `${JSON.stringify(written)} is no role: it is "active", "standby" or "maintenance"`;
 }
 
-function activeWrite({ thing, shadow }: NodeView, { reign, refusals }: AlignInput): RoleWrite | undefined {
+function activeWrite(node: NodeView, { reign, trigger, refusals, now }: AlignInput): RoleWrite | undefined {
+  const { thing, shadow } = node;
   const epoch = reign.pending?.epoch ?? reign.epoch;
   const desired = shadow?.desired;
   if (desired?.role === 'active' && desired.epoch === epoch) return undefined;
   const wrong = desired && (desired.role === undefined || desired.role === 'sentry');
+  const otherRole = desired && !wrong && desired.role !== 'active';
+  if (otherRole && !reign.pending && !refusals.has(thing) && mayBeEdit(node, trigger, now)) return undefined;
   // What was said about an earlier edit stands until the role is given anew.
   const given = desired?.role === 'active' && !reign.pending ? undefined : null;
   const reason = refusals.get(thing) ?? (wrong ? noRole(desired.written) : given);
@@ -84,7 +88,7 @@ function activeWrite({ thing, shadow }: NodeView, { reign, refusals }: AlignInpu
 
 function standbyWrite(
   node: NodeView,
-  { fleet, reign, trigger, refusals }: AlignInput,
+  { fleet, reign, trigger, refusals, now }: AlignInput,
 ): RoleWrite | undefined {
   const { thing, shadow } = node;
   const desired = shadow?.desired;
@@ -103,7 +107,10 @@ function standbyWrite(
   if (desired.role === undefined || desired.role === 'sentry') return put(back, noRole(desired.written));
   const refused = refusals.get(thing);
   if (refused !== undefined) return put(back, refused);
-  return put('standby', leftByUs(node, fleet) ? null : notTheHolder(node, fleet, reign, trigger));
+  if (leftByUs(node, fleet)) return put('standby', null);
+  return mayBeEdit(node, trigger, now)
+    ? undefined
+    : put('standby', notTheHolder(node, fleet, reign, trigger));
 }
 
 /** What an operator's refused edit goes back to. */

@@ -18,6 +18,7 @@ const things = [...validators, 'demo_s'];
 interface Shadow {
   version: number;
   desired: Record<string, unknown> | undefined;
+  desiredAt: number | undefined;
 }
 
 class Model {
@@ -70,6 +71,7 @@ class Model {
           shadow: shadow && {
             version: shadow.version,
             desired: desiredSeen(shadow.desired),
+            desiredAt: shadow.desiredAt,
             reported: { role, epoch: this.record.epoch, since: '', reason: '' },
           },
         };
@@ -79,10 +81,11 @@ class Model {
 
   /** As UpdateThingShadow: merges, and tells. */
   write(thing: string, desired: Record<string, unknown> | null, own: boolean): void {
-    const shadow = this.shadows.get(thing) ?? { version: 0, desired: undefined };
+    const shadow = this.shadows.get(thing) ?? { version: 0, desired: undefined, desiredAt: undefined };
     const before = desiredSeen(shadow.desired);
     const merged = desired === null ? undefined : { ...shadow.desired, ...desired };
-    this.shadows.set(thing, { version: shadow.version + 1, desired: merged });
+    const desiredAt = Math.floor(this.now / 1000) * 1000;
+    this.shadows.set(thing, { version: shadow.version + 1, desired: merged, desiredAt });
     this.events.push({
       kind: 'documents',
       thing,

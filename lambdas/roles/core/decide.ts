@@ -52,7 +52,7 @@ export function decide(fleet: FleetView, trigger: Trigger, now: number): Step[] 
   } else if (reign.pending && !noted(fleet, reign)) {
     steps.push(...noteFound(reign, reign.pending, asking !== undefined, now));
   }
-  steps.push(...align({ fleet, reign: after, trigger, refusals }));
+  steps.push(...align({ fleet, reign: after, trigger, refusals, now }));
   if (grant) steps.push(granted(fleet, after, grant));
   steps.push(...alerts);
   if (explain) steps.push({ step: 'explain', text: explain });

@@ -13,6 +13,9 @@ import {
   writes,
 } from './sample-steps.ts';
 
+/** Epoch 1, a moment ago: other deciders may still be at work. */
+const justGranted = { lastGrant: { ...grantedTo('demo_a', now - 3000).lastGrant, epoch: 1, from: '' } };
+
 describe('an operator edits', () => {
   test.each([
     ['as it was', 1],
@@ -55,6 +58,26 @@ describe('an operator edits', () => {
     expect(writes(steps)).toEqual([
       write('demo_b', 'standby', 1, expect.stringContaining('set "active" again')),
     ]);
+  });
+
+  test('a stale epoch, met before its own event: left for that, which switches', () => {
+    const desired = { role: 'active', epoch: 0 };
+    const fleet = sampleFleet({ b: { desired, desiredAt: now - 1000 } }, justGranted);
+    expect(decided(fleet, edit('demo_a', 'active', { role: 'active', epoch: 1 }))).toEqual([]);
+    expect(grants(decided(fleet, edit('demo_b', 'standby', desired)))).toEqual([['demo_b', 2]]);
+  });
+
+  test('the holder to standby with a stale epoch, met before its own event: left for that', () => {
+    const desired = { role: 'standby', epoch: 0 };
+    const fleet = sampleFleet({ a: { ...sampleA, desired, desiredAt: now - 1000 } }, justGranted);
+    expect(decided(fleet, edit('demo_b', 'standby', { role: 'standby', epoch: 1 }))).toEqual([]);
+    expect(grants(decided(fleet, edit('demo_a', 'active', desired)))).toEqual([['demo_b', 2]]);
+  });
+
+  test('a lost event and a stale epoch, but written long after the last grant: a wish', () => {
+    const desired = { role: 'active', epoch: 0 };
+    const fleet = sampleFleet({ b: { desired, desiredAt: now - 20_000 } });
+    expect(grants(decided(fleet, sweep))).toEqual([['demo_b', 2]]);
   });
 
   test('an unfit standby to active: put back with the reason', () => {

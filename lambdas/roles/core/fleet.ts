@@ -20,6 +20,8 @@ export interface RoleShadow {
   version: number;
   /** Undefined where the shadow has no desired role. */
   desired: DesiredSeen | undefined;
+  /** ms, in whole seconds: when the desired role was last written, by the shadow's metadata. */
+  desiredAt: number | undefined;
   reported: ReportedRoleState | undefined;
 }
 

@@ -60,6 +60,8 @@ export interface SampleNode {
   reported?: ReportedRole | undefined;
   health?: Partial<FleetNode> | 'none';
   noShadow?: boolean;
+  /** ms; long ago where left out. */
+  desiredAt?: number;
 }
 
 export function sampleNode(thing: string, some: SampleNode = {}): NodeView {
@@ -73,6 +75,7 @@ export function sampleNode(thing: string, some: SampleNode = {}): NodeView {
       : {
           version: 7,
           desired: desiredSeen('desired' in some ? some.desired : { role: 'standby', epoch: 1 }),
+          desiredAt: some.desiredAt ?? now - 3_600_000,
           reported: { role, epoch: 1, since: '', reason: '' },
         },
   };
