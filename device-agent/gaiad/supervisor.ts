@@ -109,6 +109,7 @@ export class Supervisor {
   #turning = false;
   #again = false;
   #stopped = true;
+  #ended = false;
   #logBoundAtMs = 0;
   #last: SupervisionInput | undefined;
 
@@ -130,9 +131,11 @@ export class Supervisor {
   }
 
   async start(): Promise<void> {
-    this.#stopped = false;
     this.#state = (await this.#options.store.load()) ?? initialGaiadState;
     const found = await this.#process.find(hashOnDisk(this.#state));
+    if (this.#ended) return;
+    // Only now: a turn before this pilot has looked for a running gaiad would start a second one.
+    this.#stopped = false;
     if (found) {
       this.#options.log.info({ pid: found.pid, startedAt: found.startedAt }, 'found gaiad running');
       this.#begun();
@@ -142,6 +145,7 @@ export class Supervisor {
 
   /** Ends the pilot's watch; gaiad goes on. */
   async stop(): Promise<void> {
+    this.#ended = true;
     this.#stopped = true;
     clearTimeout(this.#timer);
     while (this.#turning) await new Promise((resolve) => setTimeout(resolve, 10));
