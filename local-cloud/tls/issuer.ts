@@ -58,14 +58,14 @@ function serialNumber(): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-export async function makeAuthority(name: string): Promise<KeyAndCertificate> {
+export async function makeAuthority(name: string, notAfter = deviceNotAfter): Promise<KeyAndCertificate> {
   const library = await x509();
   const keys = await newKeys();
   const certificate = await library.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: `CN=${name}`,
     notBefore: new Date(Date.now() - leewayMs),
-    notAfter: deviceNotAfter,
+    notAfter,
     signingAlgorithm,
     keys,
     extensions: [
