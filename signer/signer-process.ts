@@ -82,6 +82,7 @@ export class SignerProcess {
       },
     });
     this.#connection.start();
+    void this.#table?.load().catch(() => {});
     const control = new ControlServer(home.controlSocket, {
       status: () => this.status(),
       look: () => this.#guard.look(),
