@@ -178,7 +178,7 @@ test('a client that says nothing for one and a half times its keep-alive is cut'
   const client = await cloud.connect(await cloud.device('demo_silent'), { keepalive: 1 });
   const since = Date.now();
   // What the client writes from now on does not get out.
-  Object.defineProperty(client.stream, 'write', { value: () => true });
+  Object.defineProperty(client.stream, 'write', { value: () => true, writable: true });
   await inbox.until(1);
   expect(Date.now() - since).toBeGreaterThan(1000);
   expect(JSON.parse(inbox.texts()[0] ?? '{}')).toMatchObject({ disconnectReason: 'MQTT_KEEP_ALIVE_TIMEOUT' });

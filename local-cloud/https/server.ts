@@ -87,7 +87,14 @@ function sendError(response: ServerResponse, error: AwsError, forDynamo: boolean
   );
 }
 
+/** Operations whose body is one member of their input, not the input. */
+const bodyMembers = new Map([
+  ['CreateTopicRule', 'topicRulePayload'],
+  ['ReplaceTopicRule', 'topicRulePayload'],
+]);
+
 function inputOf(
+  operation: string,
   request: IncomingMessage,
   labels: Record<string, string>,
   query: URLSearchParams,
@@ -103,12 +110,15 @@ function inputOf(
   }
   if (!isObject(document))
     throw new AwsError(400, 'SerializationException', 'The body must be a JSON object');
-  const principal = request.headers['x-amzn-principal'] ?? request.headers['x-amzn-iot-principal'];
+  const principal = request.headers['x-amzn-principal'];
+  const tagging = request.headers['x-amz-tagging'];
+  const member = bodyMembers.get(operation);
   return {
-    ...document,
+    ...(member === undefined ? document : { [member]: document }),
     ...Object.fromEntries(query),
     ...labels,
     ...(typeof principal === 'string' ? { principal } : {}),
+    ...(typeof tagging === 'string' ? { tags: tagging } : {}),
   };
 }
 
@@ -129,7 +139,7 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
     }
     const controlHandler = route.service === 'iot' ? control.get(operation) : undefined;
     if (!controlHandler) throw notImplemented(operation);
-    const answer = await controlHandler(inputOf(request, labels, url.searchParams, body));
+    const answer = await controlHandler(inputOf(operation, request, labels, url.searchParams, body));
     send(response, 200, { 'content-type': 'application/json' }, Buffer.from(JSON.stringify(answer)));
   }
 
