@@ -1,6 +1,7 @@
 /** The `beam` command: every command's options and help. Their work is loaded only when it is run. */
 
 import { Command } from 'commander';
+import { addCerts } from './commands/certs.ts';
 import { addCloud } from './commands/cloud.ts';
 import { addDrill } from './commands/drill.ts';
 import { addFleetCommands } from './commands/fleet.ts';
@@ -40,6 +41,7 @@ First steps:
   addFleetCommands(program);
   addServerCommands(program);
   addSigner(program);
+  addCerts(program);
   addVersion(program);
   takeVerbose(program);
   return program;

@@ -1,0 +1,139 @@
+/** `beam certs …`: an authority, and certificates of servers. */
+
+import { type Command, Option } from 'commander';
+import { examples, run, wholeNumber, withCloudOptions } from '../command-line.ts';
+import type { CloudCommandOptions } from './fleet.ts';
+
+export interface AuthorityOptions {
+  out: string;
+  name: string;
+  days: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export interface IssueOptions {
+  authority: string;
+  csr: string;
+  out: string;
+  days: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export interface RegisterOptions extends CloudCommandOptions {
+  fleet: string;
+  node: string;
+  kind: 'validator' | 'sentry';
+  zone?: string;
+  csr: string;
+  out: string;
+}
+
+export function addCerts(program: Command): void {
+  const certs = program
+    .command('certs')
+    .summary('certificates of servers')
+    .description(
+      "Makes an authority, registers servers with their certificates, rotates and revokes them. A server's key is made on " +
+        'the server and never leaves it: all of these take its certificate request (CSR).',
+    );
+  certs
+    .command('ca')
+    .summary('make an authority of your own')
+    .description(
+      'Makes a key and a certificate of an authority, for devices whose certificates AWS does not issue.',
+    )
+    .requiredOption('--out <dir>', 'gets ca.pem and ca.key; what is there is never replaced')
+    .option('--name <name>', 'its common name', 'Beam device authority')
+    .option('--days <n>', 'how long it is valid', wholeNumber(1, 36_500), 3650)
+    .option('--dry-run', 'tell what would be written, write nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('beam certs ca --out ./authority'))
+    .action(run(async (options: AuthorityOptions) => (await import('../run-certs.ts')).makeCa(options)));
+  certs
+    .command('issue')
+    .summary('issue a certificate from an authority of your own')
+    .description("Issues a device's certificate for the key in its request.")
+    .requiredOption('--authority <dir>', 'the folder that `beam certs ca` wrote')
+    .requiredOption('--csr <file>', 'the certificate request, PEM')
+    .requiredOption('--out <file>', 'gets the certificate, PEM')
+    .option('--days <n>', 'how long it is valid', wholeNumber(1, 3650), 365)
+    .option('--dry-run', 'check everything, write nothing')
+    .option('--json', 'as JSON')
+    .action(run(async (options: IssueOptions) => (await import('../run-certs.ts')).issue(options)));
+  addRegistrations(certs);
+  withCloudOptions(
+    certs
+      .command('list <thing>')
+      .description("The certificates of a server's thing, by ARN.")
+      .option('--json', 'as JSON'),
+  ).action(
+    run(async (thing: string, options: CloudCommandOptions) =>
+      (await import('../run-certs.ts')).list(thing, options),
+    ),
+  );
+  withCloudOptions(
+    certs
+      .command('revoke <certificate>')
+      .summary('revoke a certificate')
+      .description(
+        'Revokes a certificate and takes it off its things and policies; a connection that it has open is cut. <certificate> is its ARN.',
+      )
+      .option('--dry-run', 'tell what would be revoked, change nothing')
+      .option('--json', 'as JSON'),
+  )
+    .addHelpText(
+      'after',
+      examples('beam certs list demo_a', 'beam certs revoke arn:aws:iot:…:cert/… --dry-run'),
+    )
+    .action(
+      run(async (certificate: string, options: CloudCommandOptions) =>
+        (await import('../run-certs.ts')).revokeCertificate(certificate, options),
+      ),
+    );
+}
+
+function addRegistrations(certs: Command): void {
+  const work = {
+    register: {
+      summary: 'register a server and its first certificate',
+      description:
+        'Registers the thing with its attributes in its fleet, and a certificate for the key in the request, with the ' +
+        'policy of pilots. May be repeated: what is there stays.',
+    },
+    rotate: {
+      summary: 'a new certificate beside the old ones',
+      description:
+        'Registers a further certificate. The old ones stay valid, so that the server changes over without a gap: put the new ' +
+        'file in place, restart the pilot, see it connected, then revoke the old ones, which this prints.',
+    },
+  } as const;
+  for (const name of ['register', 'rotate'] as const) {
+    withCloudOptions(
+      certs
+        .command(name)
+        .summary(work[name].summary)
+        .description(work[name].description)
+        .requiredOption('--fleet <name>', 'the fleet')
+        .requiredOption('--node <name>', "the server's name in it")
+        .addOption(
+          new Option('--kind <kind>', 'what it is').choices(['validator', 'sentry']).makeOptionMandatory(),
+        )
+        .option('--zone <zone>', 'where it stands')
+        .requiredOption('--csr <file>', 'its certificate request, PEM')
+        .requiredOption('--out <file>', 'gets the certificate, PEM')
+        .option('--dry-run', 'check everything, change nothing')
+        .option('--json', 'as JSON'),
+    )
+      .addHelpText(
+        'after',
+        examples(
+          `beam certs ${name} --fleet hub --node a --kind validator --csr device.csr --out device.pem.crt`,
+        ),
+      )
+      .action(
+        run(async (options: RegisterOptions) => (await import('../run-certs.ts')).registerCsr(name, options)),
+      );
+  }
+}
