@@ -53,7 +53,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
     },
     // Each round is a fleet of its own to the judge.
     cooldownSeconds: 0,
-    healthSeconds: 1,
+    healthSeconds: 2,
     say,
     onProcess: (event) => {
       if (event.type === 'ended') say(`  ${event.name} (${event.pid}) ended: ${event.how}`);
