@@ -45,8 +45,9 @@ export const lastGrant = z.object({
   epoch: z.number().int(),
   /** A thing; empty where a grant was called back. */
   to: z.string(),
-  /** The holder at that time; empty before the first claim. */
+  /** The holder at that time, and its epoch; empty and 0 before the first claim. */
   from: z.string(),
+  fromEpoch: z.number().int(),
   /** ms, Commander's clock. */
   at: z.number(),
   /** 'unknown': found in the record, made by an invocation that ended before it could note it. */

@@ -121,9 +121,12 @@ function roleBefore({ thing }: NodeView, trigger: Trigger): 'standby' | 'mainten
 
 /** Its `active` is what Commander wrote: a switch took the role from it, or passed it by. */
 function leftByUs({ thing, shadow }: NodeView, { lastGrant }: FleetView): boolean {
-  const reported = shadow?.reported?.role;
+  const epoch = shadow?.desired?.epoch;
+  const { role, epoch: held } = shadow?.reported ?? {};
   return (
-    lastGrant?.from === thing || lastGrant?.to === thing || reported === 'active' || reported === 'fenced'
+    (lastGrant?.from === thing && lastGrant.fromEpoch === epoch) ||
+    (lastGrant?.to === thing && lastGrant.epoch === epoch) ||
+    ((role === 'active' || role === 'fenced') && held === epoch)
   );
 }
 

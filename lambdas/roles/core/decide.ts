@@ -40,6 +40,7 @@ export function decide(fleet: FleetView, trigger: Trigger, now: number): Step[] 
       step: 'noteGrant',
       recordId,
       epoch,
+      fromEpoch: reign.epoch,
       to,
       from: holder,
       at: now,
@@ -71,13 +72,14 @@ function noted({ lastGrant }: FleetView, { recordId, grantEpoch }: Reign): boole
 
 /** A grant whose decider ended before it wrote it down: its three blocks count from now. */
 function noteFound(
-  { recordId, holder }: Reign,
+  { recordId, holder, epoch: fromEpoch }: Reign,
   { to, epoch }: { to: string; epoch: number },
   asked: boolean,
   now: number,
 ): Step[] {
   const reason = 'found in the record';
-  const note: Step = { step: 'noteGrant', recordId, epoch, to, from: holder, at: now, by: 'unknown', reason };
+  const by = 'unknown';
+  const note: Step = { step: 'noteGrant', recordId, epoch, to, from: holder, fromEpoch, at: now, by, reason };
   // A standby asks, so it was an automatic one, as far as one can tell: the cool-down holds after it.
   return asked ? [note, { step: 'noteFailover', at: now, epoch, from: holder, to, reason }] : [note];
 }

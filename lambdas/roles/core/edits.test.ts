@@ -164,7 +164,7 @@ describe('an operator edits', () => {
     );
     const steps = decided(fleet, edit('demo_a', 'standby', desired, now - 200));
     expect(grants(steps)).toEqual([]);
-    expect(writes(steps)).toEqual([write('demo_a', 'standby', 2)]);
+    expect(writes(steps)).toEqual([write('demo_a', 'standby', 2, expect.stringContaining('demo_b holds'))]);
   });
 
   test('the first start: an operator names the first active, whatever the chain does', () => {

@@ -113,6 +113,7 @@ export function sampleFleet(
       epoch: 1,
       to: 'demo_a',
       from: '',
+      fromEpoch: 0,
       at: now - 600_000,
       by: 'operator',
       reason: '',

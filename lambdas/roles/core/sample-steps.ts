@@ -37,6 +37,7 @@ export const grantedTo = (to: string, at: number) => ({
     epoch: 2,
     to,
     from: 'demo_a',
+    fromEpoch: 1,
     at,
     by: 'automatic' as const,
     reason: '',
