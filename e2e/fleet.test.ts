@@ -69,9 +69,9 @@ async function missedSince(from: number): Promise<number[]> {
   return missedBlocks(rpcOf('s1'), address, from, height() - 1);
 }
 
-async function edit(thing: string, document: unknown): Promise<void> {
+async function edit(thing: string, document: unknown, shadowName = 'role'): Promise<void> {
   const payload = Buffer.from(JSON.stringify(document));
-  await fleet.shadows.send(new UpdateThingShadowCommand({ thingName: thing, shadowName: 'role', payload }));
+  await fleet.shadows.send(new UpdateThingShadowCommand({ thingName: thing, shadowName, payload }));
 }
 
 /** Publishes a shadow update over MQTT and waits for the answer to it. */
@@ -176,14 +176,7 @@ test('a deleted role shadow comes back, and nobody else signs', async () => {
 
 test('the active set to standby with nobody fit stays active, and is told why', async () => {
   const { holder, epoch } = await fleet.record();
-  const stop = { state: { desired: { run: 'stopped' } } };
-  await fleet.shadows.send(
-    new UpdateThingShadowCommand({
-      thingName: other(holder),
-      shadowName: 'gaiad',
-      payload: Buffer.from(JSON.stringify(stop)),
-    }),
-  );
+  await edit(other(holder), { state: { desired: { run: 'stopped' } } }, 'gaiad');
   await until('its gaiad is stopped', () =>
     health.get(other(holder))?.gaiad.state === 'stopped' ? true : undefined,
   );
@@ -194,6 +187,8 @@ test('the active set to standby with nobody fit stays active, and is told why', 
   });
   expect(refused.desired.reason).toMatch(/nobody else is fit/);
   expect(await fleet.record()).toMatchObject({ holder, epoch });
+  await edit(other(holder), { state: { desired: { run: null } } }, 'gaiad');
+  await settled(holder, epoch);
 });
 
 test('Ctrl-C ends every process; started again the fleet goes on from its files', async () => {
