@@ -6,7 +6,24 @@ import { Agent as HttpsAgent } from 'node:https';
 import { DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { signTablePartitionKey } from '../protocol/sign-record.ts';
-import type { DynamoOptions, DynamoTable } from './dynamodb.ts';
+import type { SignTable } from './record-client.ts';
+
+export interface DynamoOptions {
+  table: string;
+  region: string;
+  /** Left out: AWS's own endpoint. */
+  endpoint?: string | undefined;
+  /** PEM file of the endpoint's CA; left out: the system's. */
+  ca?: string | undefined;
+  /** A shared credentials file, read again whenever it changes; left out: the SDK's default chain. */
+  credentials?: string | undefined;
+}
+
+export interface DynamoTable extends SignTable {
+  /** Loads the SDK ahead of the first call. */
+  load(): Promise<void>;
+  close(): void;
+}
 
 /** Beat, record and one request at a time, with room for those that were given up. */
 const socketsMax = 16;

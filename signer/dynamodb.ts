@@ -1,23 +1,6 @@
 /** DynamoDB as a sign table. The AWS SDK is loaded with the first call: a signer answers its node before that. */
 
-import type { SignTable } from './record-client.ts';
-
-export interface DynamoOptions {
-  table: string;
-  region: string;
-  /** Left out: AWS's own endpoint. */
-  endpoint?: string | undefined;
-  /** PEM file of the endpoint's CA; left out: the system's. */
-  ca?: string | undefined;
-  /** A shared credentials file, read again whenever it changes; left out: the SDK's default chain. */
-  credentials?: string | undefined;
-}
-
-export interface DynamoTable extends SignTable {
-  /** Loads the SDK ahead of the first call. */
-  load(): Promise<void>;
-  close(): void;
-}
+import type { DynamoOptions, DynamoTable } from './dynamodb-sdk.ts';
 
 export function dynamoTable(options: DynamoOptions): DynamoTable {
   let loading: Promise<DynamoTable> | undefined;
