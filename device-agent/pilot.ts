@@ -5,14 +5,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { homePaths } from '../protocol/config.ts';
 import { overlayHash } from '../protocol/overlay-hash.ts';
 import type { RejectedSetting, ReportedGaiad, ShadowName } from '../protocol/shadows.ts';
-import type { AlertKind } from '../protocol/topics.ts';
-import { type AlertMemory, planAlerts, type Trouble } from './alerts/plan-alerts.ts';
+import { Teller } from './alerts/teller.ts';
 import { blockSeconds, missedInRow } from './chain/chain-view.ts';
 import { ChainWatch } from './chain/chain-watch.ts';
 import { loadCounts, saveCounts } from './chain/kept-counts.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Cloud, type MakeLink } from './cloud/cloud.ts';
-import { MessageMaker, type Severity } from './cloud/messages.ts';
+import { MessageMaker } from './cloud/messages.ts';
 import type { Section } from './cloud/shadow-document.ts';
 import { readDesiredGaiad } from './gaiad/desired-gaiad.ts';
 import {
@@ -36,17 +35,16 @@ import { desiredOverlay, type OverlayInput } from './overlay/plan-overlay.ts';
 import type { RoleInput } from './role/plan-role.ts';
 import { RoleKeeper } from './role/role-keeper.ts';
 import { signerTroubles } from './role/signer-troubles.ts';
+import { type PilotStatus, statusOf } from './status/pilot-status.ts';
 import { StatusServer } from './status/status-server.ts';
 
 const tickMs = 250;
-/** Each so many ticks: what costs more. */
-const slowTicks = 40;
+const settingsTick = 40;
 /** The chain moves when its last block is this many block times old at most. */
 const movingBlocks = 3;
 const movingMsMin = 5_000;
 /** Disconnected for this long is worth an alert, which is told on return. */
 const offlineAlertMs = 60_000;
-/** Signs stop for a while at a restart; an alert of gaiad's end is for those that nobody asked for. */
 const countsPeriodTicks = 40;
 
 export class Pilot {
@@ -54,6 +52,7 @@ export class Pilot {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #messages: MessageMaker;
+  readonly #teller: Teller;
   readonly #cloud: Cloud | undefined;
   readonly #role: RoleKeeper;
   readonly #rpc: NodeRpc;
@@ -66,8 +65,6 @@ export class Pilot {
   #desiredAtMs = 0;
   #gaiadReported: ReportedGaiad | undefined;
   #absence: SignerAbsence = noAbsence;
-  #alerts: AlertMemory = {};
-  #troubles: Trouble[] = [];
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
 
@@ -78,6 +75,7 @@ export class Pilot {
     this.#clock = clock;
     const { config, node, thing } = home;
     this.#messages = new MessageMaker(node.fleet, thing, clock);
+    this.#teller = new Teller({ messages: this.#messages, clock, log, cloud: () => this.#cloud });
     this.#cloud =
       makeLink &&
       new Cloud(home, makeLink, clock, log.child({ part: 'cloud' }), {
@@ -138,16 +136,20 @@ export class Pilot {
         onStarted: (pid) => {
           this.#chain.nodeStarted();
           this.#absence = noAbsence;
-          this.#tell('gaiad-started', `gaiad was started with pid ${pid}`);
+          this.#teller.event('gaiad-started', `gaiad was started with pid ${pid}`);
         },
         onExited: (how, wanted, lastWords) => {
           this.#chain.nodeStarted();
-          this.#tell('gaiad-exited', `gaiad ended ${wanted ? 'as it was told to' : 'by itself'}: ${how}`, {
-            wanted,
-          });
+          this.#teller.event(
+            'gaiad-exited',
+            `gaiad ended ${wanted ? 'as it was told to' : 'by itself'}: ${how}`,
+            {
+              wanted,
+            },
+          );
           if (!wanted) {
             const said = lastWords ? ` It last said: ${lastWords}` : '';
-            this.#alert(
+            this.#teller.alert(
               'gaiad-down',
               'warning',
               `gaiad ended by itself (${how}) and is started again.${said}`,
@@ -155,20 +157,19 @@ export class Pilot {
           }
         },
         onApplied: (state, changed) =>
-          this.#tell('config-applied', `gaiad is healthy with overlay ${state.lastGood}`, { changed }),
+          this.#teller.event('config-applied', `gaiad is healthy with overlay ${state.lastGood}`, {
+            changed,
+          }),
         onRejected: ({ rejected }) =>
-          this.#alert(
-            'config-rejected',
-            'warning',
-            `An overlay was rejected: ${describe(rejected)}`,
+          this.#teller.alert('config-rejected', 'warning', `An overlay was rejected: ${describe(rejected)}`, {
             rejected,
-          ),
+          }),
         onRolledBack: ({ rejected }, reason) =>
-          this.#alert(
+          this.#teller.alert(
             'config-rolled-back',
             'critical',
             `An overlay was rolled back, because ${reason}: ${describe(rejected)}`,
-            rejected,
+            { rejected },
           ),
         onChange: () => this.#reportGaiad(),
       },
@@ -199,7 +200,7 @@ export class Pilot {
     this.#log.info({ version: beamVersion, pid: process.pid, home: this.#home.root }, `pilot of ${thing}`);
     if (!this.#cloud) this.#sayWhatIsOff();
     await this.#cloud?.start();
-    this.#tell('started', `The pilot was started (Beam ${beamVersion}, Node ${process.version})`);
+    this.#teller.event('started', `The pilot was started (Beam ${beamVersion}, Node ${process.version})`);
     this.#role.start();
     const counts = config.signer && (await loadCounts(this.#countsFile));
     this.#chain.start(counts?.chainId === config.signer?.chain_id ? counts : undefined);
@@ -240,9 +241,9 @@ export class Pilot {
     this.#role.plan();
     this.#supervisor.poke();
     this.#reporter?.reportStatus();
-    this.#checkTroubles(nowMs);
+    this.#checkTroubles();
     if (this.#ticks % countsPeriodTicks === 0) void this.#keepCounts();
-    if (this.#ticks % slowTicks === 0) void this.#warnOfSettings();
+    if (this.#ticks === settingsTick) void this.#warnOfSettings();
   }
 
   #desired(shadow: ShadowName, desired: Section | undefined): void {
@@ -314,37 +315,24 @@ export class Pilot {
     this.#reporter?.sendHealth();
   }
 
-  #checkTroubles(nowMs: number): void {
+  #checkTroubles(): void {
     const { signer } = this.#role;
-    this.#troubles = [...this.#supervisor.troubles(), ...signerTroubles(signer)];
+    const troubles = [...this.#supervisor.troubles(), ...signerTroubles(signer)];
     const offlineMs = this.#cloud?.offlineMs ?? 0;
     if (offlineMs >= offlineAlertMs) {
       const why = this.#cloud?.offlineReason;
       const text = `This server can't reach the cloud; signing goes on while DynamoDB is in reach. ${why ?? ''}`;
-      this.#troubles.push({ kind: 'offline', severity: 'warning', text });
+      troubles.push({ kind: 'offline', severity: 'warning', text });
     }
-    const { alerts, memory } = planAlerts(this.#troubles, this.#alerts, nowMs);
-    this.#alerts = memory;
-    for (const { kind, severity, text } of alerts) this.#alert(kind, severity, text);
+    this.#teller.look(troubles);
   }
 
-  #tell(
-    kind: Parameters<MessageMaker['event']>[0],
-    detail: string,
-    data?: Parameters<MessageMaker['event']>[2],
-  ): void {
-    this.#cloud?.queue(this.#messages.event(kind, detail, data));
-  }
-
-  #alert(kind: AlertKind, severity: Severity, text: string, rejected?: RejectedSetting[]): void {
-    this.#log[severity === 'info' ? 'info' : 'warn']({ alert: kind, severity }, text);
-    this.#cloud?.queue(this.#messages.alert(kind, severity, text, rejected && { rejected }));
-  }
-
+  /** Some time after the start: the file's settings are no news that can't wait. */
   async #warnOfSettings(): Promise<void> {
+    if (this.#home.node.kind !== 'validator') return;
     const adaptive = await this.#supervisor.setting('blocksync', 'adaptive_sync').catch(() => undefined);
-    if (adaptive !== true || this.#home.node.kind !== 'validator' || this.#ticks !== slowTicks) return;
-    this.#alert(
+    if (adaptive !== true) return;
+    this.#teller.alert(
       'config-rejected',
       'warning',
       "blocksync.adaptive_sync is on in this validator's config.toml: it can sign past checks of double signs (cometbft#5953). Set it to false.",
@@ -377,44 +365,26 @@ export class Pilot {
   }
 
   #worstTrouble(): string | undefined {
-    const critical = this.#troubles.find(({ severity }) => severity === 'critical');
+    const critical = this.#teller.troubles.find(({ severity }) => severity === 'critical');
     if (critical) return critical.text;
     const { state } = this.#supervisor.reported;
     return state === 'running' || state === 'stopped' ? undefined : `gaiad is ${state}`;
   }
 
-  #status(): object {
-    const { thing, node, root } = this.#home;
-    const { signer } = this.#role;
-    const { view, node: nodeView } = this.#chain;
-    return {
-      thing,
-      ...node,
-      home: root,
-      version: beamVersion,
-      pid: process.pid,
-      cloud: this.#cloud
-        ? {
-            connected: this.#cloud.connected,
-            queued: this.#cloud.queued,
-            reason: this.#cloud.offlineReason ?? null,
-          }
-        : 'none: stand-alone',
-      role: this.#role.reported,
-      desiredRole: this.#role.desired ?? null,
-      gaiad: {
-        ...this.#supervisor.reported,
-        pid: this.#supervisor.pid ?? null,
-        waitsFor: this.#supervisor.waitsFor ?? null,
-        height: view.height,
-        catchingUp: nodeView.status?.sync_info.catching_up ?? null,
-        peers: nodeView.peers ?? null,
-        blockSeconds: blockSeconds(view) ?? null,
-      },
-      signing: { missedTotal: view.missedTotal, lastSignedHeight: view.lastSignedHeight ?? null },
-      signer: signer ? { up: signer.up, status: signer.status ?? null } : null,
-      troubles: this.#troubles,
+  #status(): PilotStatus {
+    const cloud = this.#cloud && {
+      connected: this.#cloud.connected,
+      queued: this.#cloud.queued,
+      reason: this.#cloud.offlineReason ?? null,
     };
+    return statusOf({
+      seen: this.#seen(),
+      cloud: cloud ?? 'none: stand-alone',
+      desiredRole: this.#role.desired,
+      gaiadPid: this.#supervisor.pid,
+      waitsFor: this.#supervisor.waitsFor,
+      troubles: this.#teller.troubles,
+    });
   }
 }
 

@@ -4,38 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { homePaths } from '../../protocol/config.ts';
-import { reportedGaiad, reportedRoleState } from '../../protocol/shadows.ts';
-import { signerStatus } from '../../protocol/signer-control.ts';
+import { type PilotStatus, pilotStatus } from '../status/pilot-status.ts';
+
+export type { PilotStatus };
 
 const timeoutMs = 3_000;
 
 const statusFile = z.object({ pid: z.number().int(), address: z.url().optional() });
-
-export const pilotStatus = z.object({
-  thing: z.string(),
-  fleet: z.string(),
-  node: z.string(),
-  kind: z.string(),
-  version: z.string(),
-  pid: z.number().int(),
-  cloud: z.union([
-    z.object({ connected: z.boolean(), queued: z.number().int(), reason: z.string().nullable() }),
-    z.string(),
-  ]),
-  role: reportedRoleState,
-  gaiad: reportedGaiad.extend({
-    pid: z.number().int().nullable(),
-    waitsFor: z.string().nullable(),
-    height: z.number().int(),
-    catchingUp: z.boolean().nullable(),
-    peers: z.number().int().nullable(),
-    blockSeconds: z.number().nullable(),
-  }),
-  signing: z.object({ missedTotal: z.number().int(), lastSignedHeight: z.number().int().nullable() }),
-  signer: z.object({ up: z.boolean(), status: signerStatus.nullable() }).nullable(),
-  troubles: z.array(z.object({ kind: z.string(), severity: z.string(), text: z.string() })),
-});
-export type PilotStatus = z.infer<typeof pilotStatus>;
 
 /** Raised where no pilot answers on this machine for this home. */
 export class NoPilotError extends Error {

@@ -47,7 +47,10 @@ export class NodeLog {
         const length = Math.min(size, tailBytes);
         const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
         const lines = buffer.toString('utf8').split('\n').map(plain).filter(Boolean);
-        return [...new Set(lines)].slice(-2).map((line) => line.slice(0, lineCharsMax)).join(' | ');
+        return [...new Set(lines)]
+          .slice(-2)
+          .map((line) => line.slice(0, lineCharsMax))
+          .join(' | ');
       } finally {
         await file.close();
       }

@@ -7,22 +7,19 @@ import { join } from 'node:path';
 import type { ReportedGaiad } from '../../protocol/shadows.ts';
 import type { Trouble } from '../alerts/plan-alerts.ts';
 import type { Clock } from '../clock.ts';
+import { execute } from '../execute.ts';
 import type { Logger } from '../log.ts';
-import { type Applied, type ChainHome, OverlayApplier } from '../overlay/apply-overlay.ts';
+import { type ChainHome, OverlayApplier } from '../overlay/apply-overlay.ts';
 import {
-  type GaiadState,
-  hashOnDisk,
-  initialGaiadState,
-  type OverlayStore,
-} from '../overlay/overlay-state.ts';
-import {
-  type OverlayExecutors,
-  type OverlayInput,
-  type OverlayStep,
-  planOverlay,
-} from '../overlay/plan-overlay.ts';
-import { findConsensusKey } from './consensus-keys.ts';
+  type OverlayEvents,
+  OverlayRunner,
+  type OverlayView,
+  reportedOverlay,
+} from '../overlay/overlay-runner.ts';
+import { hashOnDisk, type OverlayStore } from '../overlay/overlay-state.ts';
+import type { OverlayInput } from '../overlay/plan-overlay.ts';
 import { GaiadProcess } from './gaiad-process.ts';
+import { KeyGuard } from './key-guard.ts';
 import { NodeLog } from './node-log.ts';
 import {
   backOffMs,
@@ -34,7 +31,6 @@ import {
   type SupervisionExecutors,
   type SupervisionInput,
   type SupervisionMemory,
-  type SupervisionStep,
   started,
   supervisionTroubles,
 } from './plan-supervision.ts';
@@ -43,9 +39,6 @@ const turnPeriodMs = 200;
 const logBoundPeriodMs = 30_000;
 /** A step that failed is planned again after this. */
 const faultPauseMs = 2_000;
-/** Looking for the consensus key in the chain's home: while gaiad runs, and while it doesn't. Before a start in any case. */
-const keyPeriodMs = 60_000;
-const keyPeriodStoppedMs = 2_000;
 
 /** What the supervisor is told each turn. */
 export interface SupervisorInputs {
@@ -79,12 +72,9 @@ export interface SupervisorOptions {
   inputs(): SupervisorInputs;
 }
 
-export interface SupervisorEvents {
+export interface SupervisorEvents extends OverlayEvents {
   onStarted(pid: number): void;
   onExited(how: string, wanted: boolean, lastWords: string): void;
-  onApplied(state: GaiadState, changed: string[]): void;
-  onRejected(state: GaiadState): void;
-  onRolledBack(state: GaiadState, reason: string): void;
   onChange(): void;
 }
 
@@ -94,17 +84,12 @@ export class Supervisor {
   readonly #process: GaiadProcess;
   readonly #nodeLog: NodeLog;
   readonly #applier: OverlayApplier;
-  #state: GaiadState = initialGaiadState;
+  readonly #overlay: OverlayRunner;
+  readonly #keys: KeyGuard;
   #memory: SupervisionMemory = initialSupervision;
-  #settled = false;
-  #keyOnNode: string | undefined;
-  /** Not forgotten while this pilot runs: such a node is not started again. */
-  #selfSigning: string | undefined;
-  #keyLookedAtMs = Number.NEGATIVE_INFINITY;
   #fault: { text: string; untilMs: number } | undefined;
   /** Of the process that runs: when it was started or found, and the chain's height then. */
-  #sinceStart = { atMs: 0, height: 0, frozen: false, answered: false };
-  #trial = { failures: 0, chainMoved: false };
+  #sinceStart = { atMs: 0, height: 0, frozen: false, answered: false, found: false };
   #timer: NodeJS.Timeout | undefined;
   #turning = false;
   #again = false;
@@ -127,18 +112,45 @@ export class Supervisor {
       signerSocket: chain.signerSocket,
       onExit: () => this.poke(),
     });
-    this.#applier = new OverlayApplier(chain, options.store);
+    const { store, clock, log, keyFiles } = options;
+    this.#applier = new OverlayApplier(chain, store);
+    const process = this.#process;
+    this.#overlay = new OverlayRunner(
+      {
+        applier: this.#applier,
+        store,
+        clock,
+        log,
+        process: {
+          get startedWith() {
+            return process.record?.overlay;
+          },
+          holds: (overlay) => process.holds(overlay),
+        },
+      },
+      {
+        onApplied: events.onApplied,
+        onRejected: events.onRejected,
+        onRolledBack: (state, reason) => {
+          // What failed was the configuration: with the last good one it starts without a pause.
+          this.#memory = { ...this.#memory, failures: 0, endedAtMs: undefined };
+          events.onRolledBack(state, reason);
+        },
+      },
+    );
+    const remember = (keyAddress: string) => this.#overlay.note({ keyAddress });
+    this.#keys = new KeyGuard({ home: chain.home, keyFiles, clock, log, remember });
   }
 
   async start(): Promise<void> {
-    this.#state = (await this.#options.store.load()) ?? initialGaiadState;
-    const found = await this.#process.find(hashOnDisk(this.#state));
+    await this.#overlay.load();
+    const found = await this.#process.find(hashOnDisk(this.#overlay.state));
     if (this.#ended) return;
     // Only now: a turn before this pilot has looked for a running gaiad would start a second one.
     this.#stopped = false;
     if (found) {
       this.#options.log.info({ pid: found.pid, startedAt: found.startedAt }, 'found gaiad running');
-      this.#begun();
+      this.#begun(true);
     }
     this.poke();
   }
@@ -152,20 +164,12 @@ export class Supervisor {
   }
 
   get reported(): ReportedGaiad {
-    return {
-      overlay: hashOnDisk(this.#state),
-      lastGood: this.#state.lastGood,
-      state: this.#last ? gaiadState(this.#last) : 'starting',
-      rejected: this.#state.rejected,
-    };
+    const state = this.#last ? gaiadState(this.#last) : 'starting';
+    return { ...reportedOverlay(this.#overlay.state), state };
   }
 
   get pid(): number | undefined {
     return this.#process.record?.pid;
-  }
-
-  get ranBefore(): boolean {
-    return this.#state.ranBefore;
   }
 
   /** Why gaiad is not started, where it is not. */
@@ -188,7 +192,7 @@ export class Supervisor {
   }
 
   outsidePeers(): Promise<string[]> {
-    return this.#applier.outsidePeers(this.#state);
+    return this.#applier.outsidePeers(this.#overlay.state);
   }
 
   setting(...path: string[]): Promise<unknown> {
@@ -229,18 +233,14 @@ export class Supervisor {
     const { clock, inputs } = this.#options;
     const now = inputs();
     await this.#lookAtProcess(now);
-    await this.#lookForKey(now, this.#process.record ? keyPeriodMs : keyPeriodStoppedMs);
+    await this.#lookForKey(now, this.#process.record ? 'running' : 'stopped');
     if (this.#fault && clock.monotonicMs() < this.#fault.untilMs) return;
 
-    const overlayStep = planOverlay(this.#overlayInput(now));
-    if (overlayStep) {
-      await this.#runOverlay(overlayStep);
-      this.#again = true;
-    }
+    if (await this.#overlay.turn(this.#overlayView(now))) this.#again = true;
     this.#last = this.#supervisionInput(now);
     const step = planSupervision(this.#last);
     if (step) {
-      await this.#runSupervision(step);
+      await execute(this.#executors, step);
       this.#last = this.#supervisionInput(inputs());
     }
     this.#fault = undefined;
@@ -258,7 +258,7 @@ export class Supervisor {
         this.#memory = wanted
           ? { ...this.#memory, terminatedAtMs: undefined, killed: false, failures: 0, endedAtMs: undefined }
           : ended(this.#memory, `${how}${lastWords ? `: ${lastWords}` : ''}`, nowMs);
-        if (!wanted) this.#trial.failures += 1;
+        if (!wanted) this.#overlay.processFailed();
         const pauseMs = wanted ? 0 : backOffMs(this.#memory.failures);
         log[wanted ? 'info' : 'error']({ how, pauseMs, lastWords }, 'gaiad ended');
         this.#events.onExited(how, wanted, lastWords);
@@ -266,10 +266,11 @@ export class Supervisor {
     }
     if (this.#process.record && now.node.answered && !this.#sinceStart.answered) {
       this.#sinceStart.answered = true;
-      const startSeconds = (nowMs - this.#sinceStart.atMs) / 1000;
-      if (!this.#state.ranBefore || Math.abs(this.#state.startSeconds - startSeconds) > 1) {
-        this.#state = { ...this.#state, ranBefore: true, startSeconds };
-        await this.#options.store.save(this.#state);
+      const { ranBefore, startSeconds: before } = this.#overlay.state;
+      // Of one that was found the start is not known.
+      const startSeconds = this.#sinceStart.found ? before : (nowMs - this.#sinceStart.atMs) / 1000;
+      if (!ranBefore || Math.abs(before - startSeconds) > 1) {
+        await this.#overlay.note({ ranBefore: true, startSeconds });
       }
     }
     if (nowMs - this.#logBoundAtMs >= logBoundPeriodMs) {
@@ -278,46 +279,22 @@ export class Supervisor {
     }
   }
 
-  /** Before every start, and now and then while it runs. */
-  async #lookForKey(now: SupervisorInputs, periodMs: number): Promise<void> {
-    const { chain, keyFiles, clock, log, store } = this.#options;
-    const { selfSigning } = now.node;
-    if (selfSigning && !this.#selfSigning) {
-      log.error({ how: selfSigning.text }, 'gaiad signs by itself');
-      this.#selfSigning = selfSigning.text;
-    }
-    const address = now.address ?? selfSigning?.address ?? this.#state.keyAddress;
-    if (address === undefined) return;
-    if (this.#state.keyAddress !== address) {
-      this.#state = { ...this.#state, keyAddress: address };
-      await store.save(this.#state);
-    }
-    if (clock.monotonicMs() - this.#keyLookedAtMs < periodMs) return;
-    this.#keyLookedAtMs = clock.monotonicMs();
-    this.#keyOnNode = await findConsensusKey(chain.home, await keyFiles(), address);
+  async #lookForKey(now: SupervisorInputs, when: 'running' | 'stopped' | 'now'): Promise<void> {
+    const signs = { address: now.address, selfSigning: now.node.selfSigning };
+    await this.#keys.look(signs, this.#overlay.state.keyAddress, when);
   }
 
-  #overlayInput(now: SupervisorInputs): OverlayInput {
-    const nowMs = this.#options.clock.monotonicMs();
-    const record = this.#process.record;
-    const { trial } = this.#state;
-    const withTrial = trial && record?.overlay === trial.hash;
+  #overlayView(now: SupervisorInputs): OverlayView {
+    const { answered, height, moves, blockSeconds } = now.node;
     return {
       desired: now.desired,
-      settled: this.#settled,
-      state: this.#state,
-      trial: {
-        process: withTrial
-          ? {
-              forMs: nowMs - this.#sinceStart.atMs,
-              answered: now.node.answered,
-              moved: now.node.height > this.#sinceStart.height,
-            }
-          : undefined,
-        failures: this.#trial.failures,
-        chainMoved: this.#trial.chainMoved,
-        blockSeconds: now.node.blockSeconds,
-        lastWords: this.#memory.lastWords,
+      chainMoves: moves,
+      blockSeconds,
+      lastWords: this.#memory.lastWords,
+      process: {
+        forMs: this.#options.clock.monotonicMs() - this.#sinceStart.atMs,
+        answered,
+        moved: height > this.#sinceStart.height,
       },
     };
   }
@@ -325,11 +302,11 @@ export class Supervisor {
   #supervisionInput(now: SupervisorInputs): SupervisionInput {
     const nowMs = this.#options.clock.monotonicMs();
     const record = this.#process.record;
-    const wanted = hashOnDisk(this.#state);
+    const wanted = hashOnDisk(this.#overlay.state);
     const restart = record && record.overlay !== wanted ? 'its configuration has changed' : now.node.stuck;
     return {
       run: now.run,
-      configuration: this.#settled || 'its overlay is awaited from the cloud',
+      configuration: this.#overlay.settled || 'its overlay is awaited from the cloud',
       process: record && {
         pid: record.pid,
         forMs: nowMs - this.#sinceStart.atMs,
@@ -338,119 +315,51 @@ export class Supervisor {
         silentMs: now.node.silentMs,
       },
       signer: now.signer,
-      keyOnNode: this.#keyOnNode,
-      selfSigning: this.#selfSigning,
+      keyOnNode: this.#keys.keyOnNode,
+      selfSigning: this.#keys.selfSigning,
       restart,
       memory: this.#memory,
       nowMs,
     };
   }
 
-  async #runOverlay(step: OverlayStep): Promise<void> {
-    const { log } = this.#options;
-    const executors: OverlayExecutors = {
-      apply: async ({ hash, overlay }) => {
-        const { node } = this.#options.inputs();
-        const outdated = async () => this.#process.holds('');
-        const applied = await this.#applier.apply(this.#state, hash, overlay, outdated);
-        this.#state = applied.state;
-        this.#settled ||= applied.outcome !== 'rejected' || hash === applied.state.lastGood;
-        await this.#tell(applied, hash, node.moves);
-      },
-      resume: async () => {
-        log.warn('a trial of a configuration was interrupted: it goes on');
-        await this.#applier.resume(this.#state);
-        this.#settled = true;
-        this.#trial = { failures: 0, chainMoved: true };
-      },
-      accept: async () => {
-        const changed = this.#state.trial?.changed ?? [];
-        this.#state = await this.#applier.accept(this.#state);
-        log.info({ overlay: this.#state.lastGood, changed }, 'gaiad is healthy with its new configuration');
-        this.#events.onApplied(this.#state, changed);
-      },
-      'roll-back': async ({ reason }) => {
-        this.#state = await this.#applier.rollBack(this.#state, reason);
-        this.#memory = { ...this.#memory, failures: 0, endedAtMs: undefined };
-        log.error({ reason, overlay: this.#state.lastGood }, 'the last good configuration was put back');
-        this.#events.onRolledBack(this.#state, reason);
-      },
-    };
-    await execute(executors, step);
-  }
-
-  async #tell(applied: Applied, hash: string, chainMoved: boolean): Promise<void> {
-    const { log } = this.#options;
-    switch (applied.outcome) {
-      case 'rejected':
-        log.error(
-          { rejected: applied.state.rejected },
-          'the overlay is rejected; gaiad keeps its configuration',
+  readonly #executors: SupervisionExecutors = {
+    start: async () => {
+      await this.#lookForKey(this.#options.inputs(), 'now');
+      if (this.#keys.keyOnNode !== undefined) return;
+      // Counted before: what can't even be started backs off like what ends at once.
+      this.#memory = started(this.#memory, this.#options.clock.monotonicMs());
+      try {
+        const record = await this.#process.start(hashOnDisk(this.#overlay.state));
+        this.#begun(false);
+        this.#options.log.info({ pid: record.pid }, 'gaiad started');
+        this.#events.onStarted(record.pid);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#memory = ended(this.#memory, why, this.#options.clock.monotonicMs());
+        this.#options.log.error(
+          { reason: why, command: this.#options.chain.command },
+          'gaiad could not be started',
         );
-        this.#events.onRejected(applied.state);
-        return;
-      case 'unchanged':
-        if (this.#process.record && this.#process.record.overlay !== hash) await this.#process.holds(hash);
-        return;
-      case 'restored':
-        log.info(
-          { overlay: hash, changed: applied.changed },
-          "gaiad's files were brought back to what they should be",
-        );
-        return;
-      case 'trial':
-        this.#trial = { failures: 0, chainMoved };
-        log.info({ overlay: hash, changed: applied.changed }, "gaiad's configuration was changed");
-    }
-  }
+      }
+    },
+    terminate: async ({ pid, reason }) => {
+      this.#options.log.info({ pid, reason }, 'gaiad is told to end');
+      this.#memory = { ...this.#memory, terminatedAtMs: this.#options.clock.monotonicMs(), killed: false };
+      this.#process.signal('SIGTERM');
+    },
+    kill: async ({ pid }) => {
+      this.#options.log.warn({ pid }, 'gaiad did not end in time: it is killed');
+      this.#memory = { ...this.#memory, killed: true };
+      this.#process.signal('SIGKILL');
+    },
+  };
 
-  async #runSupervision(step: SupervisionStep): Promise<void> {
-    const { clock, log } = this.#options;
-    const executors: SupervisionExecutors = {
-      start: async () => {
-        await this.#lookForKey(this.#options.inputs(), 0);
-        if (this.#keyOnNode !== undefined) return;
-        // Counted before: what can't even be started backs off like what ends at once.
-        this.#memory = started(this.#memory, clock.monotonicMs());
-        try {
-          const record = await this.#process.start(hashOnDisk(this.#state));
-          this.#begun();
-          log.info({ pid: record.pid }, 'gaiad started');
-          this.#events.onStarted(record.pid);
-        } catch (error) {
-          const why = error instanceof Error ? error.message : String(error);
-          this.#memory = ended(this.#memory, why, clock.monotonicMs());
-          log.error({ reason: why, command: this.#options.chain.command }, 'gaiad could not be started');
-        }
-      },
-      terminate: async ({ pid, reason }) => {
-        log.info({ pid, reason }, 'gaiad is told to end');
-        this.#memory = { ...this.#memory, terminatedAtMs: clock.monotonicMs(), killed: false };
-        this.#process.signal('SIGTERM');
-      },
-      kill: async ({ pid }) => {
-        log.warn({ pid }, 'gaiad did not end in time: it is killed');
-        this.#memory = { ...this.#memory, killed: true };
-        this.#process.signal('SIGKILL');
-      },
-    };
-    await execute(executors, step);
-  }
-
-  #begun(): void {
+  #begun(found: boolean): void {
     const { clock, inputs } = this.#options;
     const { height } = inputs().node;
-    this.#sinceStart = { atMs: clock.monotonicMs(), height, frozen: false, answered: false };
+    this.#sinceStart = { atMs: clock.monotonicMs(), height, frozen: false, answered: false, found };
   }
-}
-
-/** Steps and executors come from one map of action → arguments: a missing executor does not compile. */
-async function execute<Step extends { action: string }>(
-  executors: { [Name in Step['action']]: (step: Extract<Step, { action: Name }>) => Promise<void> },
-  step: Step,
-): Promise<void> {
-  const executor = executors[step.action as Step['action']] as (step: Step) => Promise<void>;
-  await executor(step);
 }
 
 export function keyFileOf(gaiadHome: string, setting: unknown): string | undefined {

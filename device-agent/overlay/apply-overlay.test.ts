@@ -35,7 +35,11 @@ async function made(files: Record<string, string> = { 'config.toml': configText,
   const read = (name: string) => readFile(join(root, 'gaiad/config', name), 'utf8');
   const outdated: string[] = [];
   const apply = (state: GaiadState, of: Overlay) =>
-    applier.apply(state, overlayHash(of), of, async () => void outdated.push(await read('config.toml')));
+    applier.apply(
+      state,
+      { hash: overlayHash(of), overlay: of, chainMoves: true },
+      async () => void outdated.push(await read('config.toml')),
+    );
   return { root, store, applier, read, apply, outdated };
 }
 

@@ -54,10 +54,10 @@ export class OverlayApplier {
    */
   async apply(
     state: GaiadState,
-    hash: string,
-    overlay: Overlay,
+    wanted: { hash: string; overlay: Overlay; chainMoves: boolean },
     beforeWrite: () => Promise<void>,
   ): Promise<Applied> {
+    const { hash, overlay, chainMoves } = wanted;
     const texts = await this.#read();
     const rejected = this.#check(overlay, texts, state.owned);
     if (rejected.length > 0) {
@@ -93,7 +93,11 @@ export class OverlayApplier {
     }
     const { refused: _, ...clear } = state;
     await this.#store.keepLastGood(texts);
-    const tried: GaiadState = { ...clear, rejected: [], trial: { hash, overlay, owned, changed } };
+    const tried: GaiadState = {
+      ...clear,
+      rejected: [],
+      trial: { hash, overlay, owned, changed, chainMoved: chainMoves },
+    };
     await this.#store.save(tried);
     await beforeWrite();
     await this.#write(texts, merged);

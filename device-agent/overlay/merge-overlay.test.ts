@@ -106,7 +106,7 @@ test('merging twice changes nothing more; every value is there; comments stay; w
       // A table that an overlay brought may stay behind, empty.
       expect(withoutEmptyTables(back)).toEqual(withoutEmptyTables(original));
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });
 

@@ -24,7 +24,16 @@ const gaiadStateFile = z.object({
   overlay,
   owned: ownedByFile,
   /** Written, and not yet seen healthy. The files of before are in `state/last-good/`. */
-  trial: z.object({ hash: z.string(), overlay, owned: ownedByFile, changed: z.array(z.string()) }).optional(),
+  trial: z
+    .object({
+      hash: z.string(),
+      overlay,
+      owned: ownedByFile,
+      changed: z.array(z.string()),
+      /** The chain went on before: then it must go on with it. */
+      chainMoved: z.boolean(),
+    })
+    .optional(),
   /** Not tried again until the fleet wants another one. */
   refused: z.object({ hash: z.string(), by: z.enum(['check', 'roll-back']) }).optional(),
   rejected: z.array(rejectedSetting),

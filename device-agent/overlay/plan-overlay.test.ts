@@ -9,12 +9,25 @@ const hash = overlayHash(overlay);
 const wanted: OverlayInput['desired'] = { known: true, hash, overlay };
 const onTrial: GaiadState = {
   ...good,
-  trial: { hash, overlay, owned: { 'config.toml': [], 'app.toml': [] }, changed: ['config.toml/p2p.pex'] },
+  trial: {
+    hash,
+    overlay,
+    owned: { 'config.toml': [], 'app.toml': [] },
+    changed: ['config.toml/p2p.pex'],
+    chainMoved: true,
+  },
 };
-const nothing = { process: undefined, failures: 0, chainMoved: true, blockSeconds: 2, lastWords: '' };
+const nothing = { process: undefined, failures: 0, blockSeconds: 2, lastWords: '' };
 
 function plan(over: Partial<OverlayInput>) {
-  return planOverlay({ desired: wanted, settled: true, state: good, trial: nothing, ...over });
+  return planOverlay({
+    desired: wanted,
+    settled: true,
+    checked: undefined,
+    state: good,
+    trial: nothing,
+    ...over,
+  });
 }
 
 test('an overlay that is not in force is applied; one that is, once after the start of the pilot', () => {
@@ -26,8 +39,13 @@ test('an overlay that is not in force is applied; one that is, once after the st
 
 test('a refused overlay is not tried again, but what was only checked is looked at after a restart', () => {
   const refused = (by: 'check' | 'roll-back') => ({ ...good, refused: { hash, by } });
-  expect(plan({ state: refused('check') })).toBeUndefined();
+  expect(plan({ state: refused('check'), checked: hash })).toBeUndefined();
   expect(plan({ state: refused('check'), settled: false })).toMatchObject({ action: 'apply', hash });
+  // Refused again in this run: the files are brought to what was good before, once.
+  expect(plan({ state: refused('check'), settled: false, checked: hash })).toMatchObject({
+    action: 'apply',
+    hash: good.lastGood,
+  });
   expect(plan({ state: refused('roll-back'), settled: false })).toMatchObject({
     action: 'apply',
     hash: good.lastGood,
@@ -64,7 +82,9 @@ test('a trial ends well when the node answers and its chain goes on', () => {
 });
 
 test('where the chain stood still before, an answer is enough', () => {
-  expect(trial({ answered: true }, { chainMoved: false })).toEqual({ action: 'accept' });
+  const state = { ...onTrial, trial: onTrial.trial && { ...onTrial.trial, chainMoved: false } };
+  const process = { forMs: 1000, answered: true, moved: false };
+  expect(plan({ state, trial: { ...nothing, process } })).toEqual({ action: 'accept' });
 });
 
 test('a trial is rolled back after two ends, or when its time is over', () => {

@@ -15,6 +15,8 @@ export interface OverlayInput {
     | { known: 'alone' };
   /** Since the pilot's start the files were brought to what they should be. */
   settled: boolean;
+  /** Hash of the overlay that was checked and refused since the pilot's start. */
+  checked: string | undefined;
   state: GaiadState;
   /** How gaiad does under the overlay on trial. */
   trial: {
@@ -22,8 +24,6 @@ export interface OverlayInput {
     process: { forMs: number; answered: boolean; moved: boolean } | undefined;
     /** Its processes that ended by themselves. */
     failures: number;
-    /** The chain went on before it was restarted. */
-    chainMoved: boolean;
     blockSeconds: number | undefined;
     lastWords: string;
   };
@@ -54,14 +54,20 @@ const trialBlocks = 10;
 const firstTrialMs = 10 * 60_000;
 const trialFailuresMax = 2;
 
-export function planOverlay({ desired, settled, state, trial }: OverlayInput): OverlayStep | undefined {
+export function planOverlay({
+  desired,
+  settled,
+  checked,
+  state,
+  trial,
+}: OverlayInput): OverlayStep | undefined {
   if (state.trial) {
     if (!settled) return { action: 'resume' };
     return verdict(state, trial);
   }
   if (desired.known === true) {
     const { hash, overlay } = desired;
-    const refused = state.refused?.hash === hash && (settled || state.refused.by === 'roll-back');
+    const refused = state.refused?.hash === hash && (state.refused.by === 'roll-back' || checked === hash);
     if (!refused && (!settled || hash !== state.lastGood)) return { action: 'apply', hash, overlay };
   }
   if (settled || waits(desired, state)) return undefined;
@@ -74,16 +80,16 @@ function waits(desired: OverlayInput['desired'], { ranBefore }: GaiadState): boo
 }
 
 function verdict(
-  { startSeconds, ranBefore }: GaiadState,
+  { startSeconds, ranBefore, trial: tried }: GaiadState,
   trial: OverlayInput['trial'],
 ): OverlayStep | undefined {
-  const { process, failures, chainMoved, blockSeconds, lastWords } = trial;
+  const { process, failures, blockSeconds, lastWords } = trial;
   if (failures >= trialFailuresMax) {
     const said = lastWords ? `, saying: ${lastWords}` : '';
     return { action: 'roll-back', reason: `gaiad ended ${failures} times with it${said}` };
   }
   if (!process) return undefined;
-  if (process.answered && (process.moved || !chainMoved)) return { action: 'accept' };
+  if (process.answered && (process.moved || !tried?.chainMoved)) return { action: 'accept' };
   const boundMs = ranBefore
     ? Math.max(trialMsMin, trialBlocks * 1000 * (blockSeconds ?? 0)) + 2000 * startSeconds
     : firstTrialMs;
