@@ -1,5 +1,6 @@
 /** A whole pilot with a real broker over TLS and a real process in gaiad's place. */
 
+import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,7 @@ import { initHome } from './commands/init.ts';
 import { readPilotStatus } from './commands/status.ts';
 import { loadHome } from './home/load-home.ts';
 import { Pilot } from './pilot.ts';
+import { FakeSigner } from './role/fake-signer.ts';
 
 /** Of one thing to come about; a test is several. */
 const waitMs = 15_000;
@@ -50,6 +52,10 @@ let pilot: Pilot | undefined;
 let heard: { topic: string; body: Record<string, unknown> }[];
 
 beforeEach(async () => {
+  await makeServer('sentry');
+});
+
+async function makeServer(kind: 'sentry' | 'validator'): Promise<void> {
   const node = `n${++count}`;
   thing = `demo_${node}`;
   root = mkdtempSync(join(tmpdir(), 'beam-pilot-'));
@@ -58,11 +64,11 @@ beforeEach(async () => {
   mkdirSync(join(root, 'gaiad/config'), { recursive: true });
   writeFileSync(
     join(root, 'gaiad/config/config.toml'),
-    `# ours\nmoniker = "good"\ngenesis = ${Date.now() - 100_000}\nrpc_port = ${rpcPort}\n[p2p]\npex = true\n`,
+    `# ours\nmoniker = "good"\ngenesis = ${Date.now() - 100_000}\nrpc_port = ${rpcPort}\n[p2p]\npex = true\n[consensus]\ndouble_sign_check_height = 5\n`,
   );
   await initHome({
     home: root,
-    node: { fleet: 'demo', node, kind: 'sentry', zone: 'z' },
+    node: { fleet: 'demo', node, kind, zone: 'z' },
     config: {
       cloud: {
         mqtt: cloud.ready.mqtt,
@@ -77,6 +83,7 @@ beforeEach(async () => {
         rpc: `http://127.0.0.1:${rpcPort}`,
         p2p: '10.0.0.1:26656',
       },
+      ...(kind === 'validator' ? { signer: { chain_id: 'fake-1' } } : {}),
       status: { port: 0 },
       health: { seconds: 1 },
     },
@@ -86,7 +93,7 @@ beforeEach(async () => {
   listener.on('message', (topic, payload) => heard.push({ topic, body: JSON.parse(payload.toString()) }));
   await listener.subscribeAsync(`beam/demo/${thing}/#`);
   pilot = undefined;
-});
+}
 
 afterEach(async () => {
   await pilot?.stop();
@@ -152,7 +159,7 @@ const gaiadIs = (state: string, overlay: object = {}) =>
 
 const configText = () => readFileSync(join(root, 'gaiad/config/config.toml'), 'utf8');
 
-test('a new server takes its overlay before gaiad first starts, reports, and outlives nothing: gaiad outlives it', async () => {
+test('a new server takes its overlay before gaiad first starts, reports, and its gaiad outlives the pilot', async () => {
   const overlay = { 'config.toml': { p2p: { pex: false } } };
   await desire('gaiad', { config: overlay });
   await startPilot();
@@ -181,6 +188,29 @@ test('a new server takes its overlay before gaiad first starts, reports, and out
   expect(gaiadPid()).toBe(pid);
   expect(heard.filter(({ topic }) => topic.endsWith('/gaiad-started'))).toHaveLength(1);
   await eventually(() => new Set(heard.map(({ body }) => body.bootId)).size === 2, waitMs);
+});
+
+test('a first overlay that is rejected is rejected once, and gaiad starts with its own configuration', async () => {
+  await desire('gaiad', { config: { 'config.toml': { p2p: { pecks: true } } } });
+  await startPilot();
+  await gaiadIs('running');
+  const alerts = heard.filter(({ topic }) => topic.endsWith('/alert/config-rejected'));
+  expect(alerts).toHaveLength(1);
+  expect(configText()).toContain('pex = true');
+});
+
+test('a pilot that ends in a trial leaves it to the next one, which ends it', async () => {
+  await startPilot();
+  await gaiadIs('running');
+  const before = configText();
+  await desire('gaiad', { config: { 'config.toml': { moniker: 'bad' } } });
+  await eventually(() => configText() !== before, waitMs);
+  await pilot?.stop();
+  expect(readFileSync(join(root, 'state/gaiad.json'), 'utf8')).toContain('trial');
+  await startPilot();
+  await eventually(() => reportedGaiad.safeParse(reported('gaiad')).data?.rejected.length === 1, waitMs);
+  expect(configText()).toBe(before);
+  await gaiadIs('running');
 });
 
 test('a killed gaiad is started again at once, and the fleet hears of it', async () => {
@@ -269,3 +299,75 @@ test('what happens while the cloud is away arrives on its return, in order', asy
   expect(seqs).toEqual([...seqs].sort((x, y) => x - y));
   await gaiadIs('running');
 });
+
+test("a validator's gaiad waits for the signer and signs through it alone; the role is asked for, handed on and reported", async () => {
+  await makeServer('validator');
+  await startPilot();
+  await eventually(
+    () => configText().includes(`priv_validator_laddr = "unix://${root}/run/signer.sock"`),
+    waitMs,
+  );
+  expect(configText()).toContain('double_sign_check_height = 0');
+  expect(gaiadPid()).toBeUndefined();
+
+  const signer = new FakeSigner();
+  await signer.start(join(root, 'run/signer-control.sock'), {});
+  await gaiadIs('running');
+  await eventually(() => reported('role').role === 'standby', waitMs);
+  await eventually(() => signer.heard.some((line) => line.startsWith('{"type":"commit"')), waitMs);
+
+  const lost = { epoch: 3, stillMs: 1500, readsStill: 3, yielded: false, lost: true };
+  signer.say({ beat: lost });
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/event/role-request')), waitMs);
+  const request = heard.find(({ topic }) => topic.endsWith('/event/role-request'))?.body;
+  expect(request).toMatchObject({
+    reason: 'beat-still',
+    epoch: 3,
+    holder: 'demo_other',
+    recordId: 'record-1',
+  });
+
+  await desire('role', { role: 'active', epoch: 4 });
+  await eventually(() => signer.heard.includes('{"type":"grant","epoch":4}'), waitMs);
+  signer.say({ state: 'active', epoch: 4 });
+  await eventually(() => reported('role').role === 'active' && reported('role').epoch === 4, waitMs);
+  await eventually(
+    () => heard.some(({ topic, body }) => topic.endsWith('/health') && body.role === 'active'),
+    waitMs,
+  );
+
+  signer.say({ state: 'fenced', epoch: 5 });
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/event/fenced')), waitMs);
+  await desire('role', { role: 'standby', epoch: 5 });
+  await eventually(() => signer.heard.includes('{"type":"stand-by"}'), waitMs);
+  signer.stop();
+});
+
+test("a validator's gaiad is not started while its home holds the fleet's key", async () => {
+  await makeServer('validator');
+  const seed = Buffer.alloc(32, 7);
+  const { address, value } = consensusKey(seed);
+  const keyFile = join(root, 'gaiad/config/priv_validator_key.json');
+  writeFileSync(keyFile, JSON.stringify({ priv_key: { type: 'tendermint/PrivKeyEd25519', value } }));
+  const signer = new FakeSigner();
+  await signer.start(join(root, 'run/signer-control.sock'), { address });
+  await startPilot();
+  await eventually(() => reported('gaiad').state === 'failed', waitMs);
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/alert/key-on-node')), waitMs);
+  const alert = heard.find(({ topic }) => topic.endsWith('/alert/key-on-node'))?.body;
+  expect(alert?.text).toContain(keyFile);
+  expect(gaiadPid()).toBeUndefined();
+  rmSync(keyFile);
+  await gaiadIs('running');
+  signer.stop();
+});
+
+function consensusKey(seed: Buffer): { address: string; value: string } {
+  const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
+  const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+  const raw = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(-32);
+  return {
+    address: createHash('sha256').update(raw).digest('hex').slice(0, 40).toUpperCase(),
+    value: Buffer.concat([seed, raw]).toString('base64'),
+  };
+}
