@@ -4,6 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { IoTClient } from '@aws-sdk/client-iot';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import * as z from 'zod';
+import { Covered } from '../aws/covered.ts';
 import { clientSettings, tableNames } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { log } from '../aws/log.ts';
@@ -15,6 +16,7 @@ import { readFleet, type Stores } from './read-fleet.ts';
 
 const roundsMax = 5;
 
+const covered = new Covered();
 const { fleetTable, signTable } = tableNames();
 const dynamodb = new DynamoDBClient(clientSettings);
 const stores: Stores = {
@@ -34,6 +36,7 @@ export async function handler(event: unknown): Promise<void> {
       log('error', 'An event that is not one of ours is left out', { fault: invocation.fault });
       return;
     case 'fleet':
+      if (covered.covers(invocation.fleet, invocation.receivedAt)) return;
       return settle(invocation.fleet, false);
     case 'sweep': {
       const failures: unknown[] = [];
@@ -56,7 +59,10 @@ async function settle(fleet: string, sweep: boolean): Promise<void> {
     const now = Date.now();
     const steps = planPeers(await readFleet(stores, fleet, now), sweep, now);
     const outcomes = await Promise.all(steps.map((step) => execute(fleet, step)));
-    if (outcomes.every((written) => written)) return;
+    if (outcomes.every((written) => written)) {
+      covered.done(fleet, now);
+      return;
+    }
   }
   throw new Error(`The gaiad shadows of fleet ${fleet} changed under ${roundsMax} plans in a row`);
 }

@@ -3,6 +3,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import { Announcer } from '../aws/announce.ts';
+import { Covered } from '../aws/covered.ts';
 import { clientSettings, tableNames } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { log } from '../aws/log.ts';
@@ -13,6 +14,7 @@ import type { Effects } from './execute.ts';
 import { settle } from './settle.ts';
 import { WriteLimit } from './write-limit.ts';
 
+const covered = new Covered();
 const { fleetTable, signTable } = tableNames();
 const dynamodb = new DynamoDBClient(clientSettings);
 const iotData = new IoTDataPlaneClient(clientSettings);
@@ -35,7 +37,16 @@ export async function handler(event: unknown): Promise<void> {
   const { fleet, trigger } = invocation;
   // What Commander wrote was decided already.
   if (trigger.kind === 'documents' && trigger.own) return;
-  if (fleet !== undefined) return settle(effects, fleet, trigger);
+  if (fleet !== undefined) {
+    const { kind, receivedAt } = trigger;
+    const wish = kind === 'request' || trigger.before?.written !== trigger.after?.written;
+    if (!wish && covered.covers(fleet, receivedAt)) return;
+    const startedAt = Date.now();
+    await settle(effects, fleet, trigger);
+    // A request reads no sentries.
+    if (kind === 'documents') covered.done(fleet, startedAt);
+    return;
+  }
   const failures: unknown[] = [];
   for (const name of await effects.fleetTable.fleets()) {
     try {

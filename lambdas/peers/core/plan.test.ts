@@ -247,8 +247,13 @@ test('a report that changes nobody’s peers costs no reads', () => {
     current: { state: { reported: { ...reported, minute: { at: minute }, ...more } } },
   });
   expect(parseEvent(event(1))).toEqual({ kind: 'none' });
-  expect(parseEvent(event(1, { p2p: 'h:2' }))).toEqual({ kind: 'fleet', fleet: 'demo' });
-  expect(parseEvent({ trigger: 'gaiad-documents', sender: 'demo_c', receivedAt: 1 }).kind).toBe('fleet');
+  expect(parseEvent(event(1, { p2p: 'h:2' }))).toEqual({ kind: 'fleet', fleet: 'demo', receivedAt: 1 });
+  const changed = { trigger: 'gaiad-documents', sender: 'demo_c', receivedAt: 1 };
+  const current = { state: { desired: { config: {} } } };
+  expect(parseEvent({ ...changed, current }).kind).toBe('fleet');
+  expect(parseEvent({ ...changed, previous: current, current: { state: {} } }).kind).toBe('fleet');
+  expect(parseEvent({ ...changed, current: { state: { reported: {} } } }).kind).toBe('none');
+  expect(parseEvent({ ...changed, current, clientToken: 'commander-1' }).kind).toBe('none');
   expect(parseEvent({ trigger: 'gaiad-documents', sender: 'lamp', receivedAt: 1 }).kind).toBe('none');
   expect(parseEvent({ trigger: 'x' }).kind).toBe('fault');
 });
