@@ -84,6 +84,9 @@ export function describeError(error: unknown, place?: string): string {
     return `${at}${error.name}${said}${status === undefined ? '' : ` (HTTP ${status})`}${remedy ? `; ${remedy}` : ''}`;
   }
   if (error instanceof Error) {
+    if (error.message === 'Region is missing') {
+      return 'no AWS region is set: give --region or set AWS_REGION; for a local fleet give --data';
+    }
     const remedy = awsRemedies[error.name];
     if (remedy) return `${at}${error.name}: ${error.message}; ${remedy}`;
     return error.message || error.name;

@@ -27,7 +27,8 @@ export function beamProgram(): Command {
 Where commands look for the fleet: --aws (AWS), --endpoint, --data, BEAM_ENDPOINT, BEAM_LOCAL (a data folder), the
 fleet that \`beam up\` runs in this checkout (.beam/), else AWS by the SDK's usual configuration.
 
-Exit codes: 0 done; 1 failed; 2 bad arguments or input, nothing was tried; 130 ended by Ctrl-C.
+Exit codes: 0 done; 1 failed; 2 bad arguments or input, nothing was tried; 130 ended by Ctrl-C; of \`beam start\` and
+\`beam signer start\` also 78: the server's configuration can't be used.
 
 First steps:
   $ npm start                      a fleet on this machine

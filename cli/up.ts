@@ -37,11 +37,22 @@ export async function up(options: UpOptions): Promise<number> {
   const fleet = new LocalFleet({
     data,
     bundles: ownBundles(),
-    plan: { fleet: fleetName, chainId, chain, blockSeconds, mqttPort, httpsPort, nodes: usualNodes },
+    plan: {
+      fleet: fleetName,
+      chainId,
+      chain,
+      blockSeconds,
+      mqttPort,
+      httpsPort,
+      nodes: usualNodes(options.validators),
+    },
     cooldownSeconds,
     healthSeconds,
     say: (line) => screen.line(line),
-    onProcess: (event) => tellProcess(event, (line) => screen.event(line), options.verbose === true, signal),
+    onProcess: (event) => {
+      if (!ending && !signal.aborted)
+        tellProcess(event, (line) => screen.event(line), options.verbose === true);
+    },
     signal,
   });
   const screen = new Screen({
@@ -53,6 +64,7 @@ export async function up(options: UpOptions): Promise<number> {
     env: process.env,
   });
   let code = 0;
+  let ending = false;
   try {
     screen.line(`Beam: a fleet on this machine, in ${data}`);
     await fleet.start();
@@ -80,6 +92,7 @@ export async function up(options: UpOptions): Promise<number> {
     if (!signal.aborted) throw error;
   } finally {
     screen.stop();
+    ending = true;
     const ran = fleet.startedServers().length > 0;
     if (ran) screen.line('\nending every process of the fleet …');
     await watch?.stop();
@@ -95,13 +108,7 @@ function becomesWhole(watch: FleetWatch, signal: AbortSignal): Promise<boolean> 
   return waitUntil(isWhole, { everyMs: checkEveryMs, timeoutMs: wholeMsMax, signal });
 }
 
-function tellProcess(
-  event: RunnerEvent,
-  tell: (line: string) => void,
-  verbose: boolean,
-  signal: AbortSignal,
-): void {
-  if (signal.aborted) return;
+function tellProcess(event: RunnerEvent, tell: (line: string) => void, verbose: boolean): void {
   if (event.type === 'started') {
     if (verbose || event.restarts > 0) tell(`${event.name} runs as process ${event.pid}`);
     return;

@@ -8,7 +8,7 @@ import { writeFleetFile } from './data/layout.ts';
 import { cloudPorts, type FleetPlan, requirePorts, storedFleet, usualNodes } from './fleet-plan.ts';
 import { freePorts } from './processes/ports.ts';
 
-const plan: FleetPlan = { fleet: 'demo', chainId: 'beam-demo', nodes: usualNodes };
+const plan: FleetPlan = { fleet: 'demo', chainId: 'beam-demo', nodes: usualNodes() };
 
 function madeFolder(): string {
   const data = mkdtempSync(join(tmpdir(), 'beam-plan-'));
@@ -31,6 +31,17 @@ function madeFolder(): string {
   });
   return data;
 }
+
+test('a fleet has its validators in two zones by turns, and a sentry in each', () => {
+  const shown = usualNodes(3).map(({ name, kind, zone }) => `${name} ${kind} ${zone}`);
+  expect(shown).toEqual([
+    'a validator local-1',
+    'b validator local-2',
+    'c validator local-1',
+    's1 sentry local-1',
+    's2 sentry local-2',
+  ]);
+});
 
 test('a made fleet goes on with its ports and the stand-in of the code that runs now', () => {
   expect(storedFleet(mkdtempSync(join(tmpdir(), 'beam-plan-')), plan, '/now.js')).toBeUndefined();

@@ -22,13 +22,19 @@ export interface FleetPlan {
   nodes: { name: string; kind: 'validator' | 'sentry'; zone: string }[];
 }
 
-/** Two validators in two zones, a sentry in each. */
-export const usualNodes: FleetPlan['nodes'] = [
-  { name: 'a', kind: 'validator', zone: 'local-1' },
-  { name: 'b', kind: 'validator', zone: 'local-2' },
-  { name: 's1', kind: 'sentry', zone: 'local-1' },
-  { name: 's2', kind: 'sentry', zone: 'local-2' },
-];
+const zones = ['local-1', 'local-2'] as const;
+
+/** Validators a, b, …, in two zones by turns, and a sentry in each zone. */
+export function usualNodes(validators = 2): FleetPlan['nodes'] {
+  return [
+    ...Array.from({ length: validators }, (_, index) => ({
+      name: String.fromCharCode('a'.charCodeAt(0) + index),
+      kind: 'validator' as const,
+      zone: zones[index % zones.length] ?? zones[0],
+    })),
+    ...zones.map((zone, index) => ({ name: `s${index + 1}`, kind: 'sentry' as const, zone })),
+  ];
+}
 
 export const standInName = 'stand-in';
 export const blockSecondsDefault = 2;

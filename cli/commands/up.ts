@@ -7,6 +7,7 @@ export interface UpOptions {
   blockSeconds?: number;
   mqttPort?: number;
   httpsPort?: number;
+  validators: number;
   once?: boolean;
   verbose?: boolean;
 }
@@ -41,6 +42,12 @@ export function addUp(program: Command): void {
       '--https-port <port>',
       'port of the local cloud (default: 8443 where it is free)',
       wholeNumber(1, 65_535),
+    )
+    .option(
+      '--validators <n>',
+      'servers that can sign, one active, the others standby; decided at the first start',
+      wholeNumber(2, 5),
+      2,
     )
     .option('--once', 'bring it up, print the table when all is well, end everything; exit 1 where it is not')
     .option('--verbose', 'tell what is done, and errors with their stack')

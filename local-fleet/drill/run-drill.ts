@@ -49,7 +49,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
       chain: options.chain,
       blockSeconds: options.blockSeconds,
       freePortsOnly: true,
-      nodes: usualNodes,
+      nodes: usualNodes(),
     },
     // Each round is a fleet of its own to the judge.
     cooldownSeconds: 0,

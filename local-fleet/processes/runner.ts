@@ -120,9 +120,9 @@ export class Runner {
   async stop(name: string, graceMs = graceMsDefault): Promise<void> {
     const entry = this.#entry(name);
     this.hold(name);
-    const { identity } = entry;
+    const { identity, child } = entry;
     if (identity) await endProcess(identity, graceMs);
-    await exitTold(entry);
+    await exitTold(entry, child);
     this.#entries.delete(name);
     this.#write();
   }
@@ -155,9 +155,9 @@ export class Runner {
 
   async kill(name: string, timeoutMs = graceMsDefault): Promise<void> {
     const entry = this.#entry(name);
-    const { identity } = entry;
+    const { identity, child } = entry;
     if (!identity || !signalProcess(identity, 'SIGKILL')) return;
-    if (await waitForEnd(identity, timeoutMs)) await exitTold(entry);
+    if (await waitForEnd(identity, timeoutMs)) await exitTold(entry, child);
   }
 
   #entry(name: string): Entry {
@@ -239,9 +239,9 @@ export class Runner {
   }
 }
 
-/** A process that is gone by the system's table may not have been told to Node yet. */
-async function exitTold({ child }: Entry): Promise<void> {
-  if (child?.pid !== undefined) await once(child, 'exit');
+/** A process that is gone by the system's table may not have been told to Node yet; or its successor runs already. */
+async function exitTold(entry: Entry, child: ChildProcess | undefined): Promise<void> {
+  if (child?.pid !== undefined && entry.child === child) await once(child, 'exit');
 }
 
 function readChildren(file: string): z.infer<typeof writtenChildren> {
