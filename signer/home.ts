@@ -13,7 +13,7 @@ import {
   parseConfig,
 } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
-import type { DynamoOptions } from './dynamodb.ts';
+import type { DynamoOptions } from './dynamodb-sdk.ts';
 
 /** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
 const socketPathBytesMax = 107;
