@@ -8,7 +8,10 @@ import { isOwnToken } from '../aws/shadows.ts';
 import type { DesiredSeen, Trigger } from './core/fleet.ts';
 
 /** Anybody with the right to a shadow wrote these: nothing in them is sure to be what it should be. */
-const side = z.object({ state: z.object({ desired: z.unknown() }).partial().optional() }).optional();
+const side = z
+  .object({ state: z.object({ desired: z.unknown() }).partial().optional(), metadata: z.unknown() })
+  .partial()
+  .optional();
 
 const rolesEvent = z.discriminatedUnion('trigger', [
   roleRequestEvent.extend({
@@ -51,6 +54,9 @@ export function parseEvent(event: unknown): Invocation {
     return { fleet, trigger: { kind: 'request', request, receivedAt } };
   }
   const documents = data.trigger === 'role-documents' ? data : undefined;
+  const [writtenBefore = 0, writtenAfter = 0] = [documents?.previous, documents?.current].map((one) =>
+    roleWrittenAt(one?.metadata),
+  );
   return {
     fleet,
     trigger: {
@@ -58,11 +64,20 @@ export function parseEvent(event: unknown): Invocation {
       thing: sender,
       receivedAt,
       own: isOwnToken(documents?.clientToken),
+      touched: writtenAfter > writtenBefore,
       before: desiredSeen(documents?.previous?.state?.desired),
       after: desiredSeen(documents?.current?.state?.desired),
     },
   };
 }
+
+/** ms, in whole seconds: when a role shadow's desired role was last written, the same again or not. */
+export function roleWrittenAt(metadata: unknown): number | undefined {
+  return roleMetadata.safeParse(metadata).data;
+}
+const roleMetadata = z
+  .object({ desired: z.object({ role: z.object({ timestamp: z.number() }) }) })
+  .transform(({ desired }) => desired.role.timestamp * 1000);
 
 const writtenLengthMax = 64;
 

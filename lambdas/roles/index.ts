@@ -39,7 +39,7 @@ export async function handler(event: unknown): Promise<void> {
   if (trigger.kind === 'documents' && trigger.own) return;
   if (fleet !== undefined) {
     const { kind, receivedAt } = trigger;
-    const wish = kind === 'request' || trigger.before?.written !== trigger.after?.written;
+    const wish = kind === 'request' || trigger.touched || trigger.before?.written !== trigger.after?.written;
     if (!wish && covered.covers(fleet, receivedAt)) return;
     const startedAt = Date.now();
     await settle(effects, fleet, trigger);

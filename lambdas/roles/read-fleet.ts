@@ -1,12 +1,11 @@
 /** Reads all that a decision needs. The table comes first: what it says of the record is never newer than the record. */
 
-import * as z from 'zod';
 import { reportedRoleState } from '../../protocol/shadows.ts';
 import type { FleetTable } from '../aws/fleet-table.ts';
 import { inParallel, type Shadows } from '../aws/shadows.ts';
 import type { SignTable } from '../aws/sign-table.ts';
 import type { FleetView, NodeView, RoleShadow, Trigger } from './core/fleet.ts';
-import { desiredSeen } from './events.ts';
+import { desiredSeen, roleWrittenAt } from './events.ts';
 
 /** Things whose shadows are read at a time. */
 const readWidth = 10;
@@ -43,17 +42,13 @@ export async function readFleet(stores: Stores, fleet: string, trigger: Trigger)
   return { fleet, config, record, beat, lastGrant, lastFailover, nodes: views };
 }
 
-const roleWritten = z
-  .object({ desired: z.object({ role: z.object({ timestamp: z.number() }) }) })
-  .transform(({ desired }) => desired.role.timestamp * 1000);
-
 async function readRole(shadows: Shadows, thing: string): Promise<RoleShadow | undefined> {
   const found = await shadows.get(thing, 'role');
   if (!found) return undefined;
   return {
     version: found.version,
     desired: desiredSeen(found.desired),
-    desiredAt: roleWritten.safeParse(found.metadata).data,
+    desiredAt: roleWrittenAt(found.metadata),
     reported: reportedRoleState.safeParse(found.reported).data,
   };
 }

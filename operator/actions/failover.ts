@@ -82,6 +82,7 @@ export async function failover(operator: Operator, request: Failover): Promise<F
   const { clock } = operator;
   const startedMs = clock.monotonic();
   const sinceMs = () => Math.round(clock.monotonic() - startedMs);
+  await cleanedUp(operator, to, signal);
   await writeShadow(operator, to, 'role', document);
   if (!wait) return result;
 
@@ -145,6 +146,19 @@ function whyNot(node: NodeSummary): string | undefined {
   const able = signer !== null && ['standby', 'fenced', 'claiming', 'active'].includes(signer);
   if (!able) return `the signer of ${thing} is ${signer ?? 'not there'}`;
   return undefined;
+}
+
+const cleanUpMsMax = 5_000;
+
+/** The shadow of one that just lost the role says `active` until Commander wrote it: an edit to the same would be none. */
+async function cleanedUp(operator: Operator, to: string, signal: AbortSignal | undefined): Promise<void> {
+  const { clock } = operator;
+  const endMs = clock.monotonic() + cleanUpMsMax;
+  while (clock.monotonic() < endMs) {
+    const shadow = await readShadow(operator, to, 'role');
+    if (text(shadow?.desired, 'role') !== 'active') return;
+    await clock.sleep(pollMs, signal);
+  }
 }
 
 interface Wait {

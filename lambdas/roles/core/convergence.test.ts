@@ -91,6 +91,7 @@ class Model {
       thing,
       receivedAt: this.now,
       own,
+      touched: desiredAt > (shadow.desiredAt ?? 0),
       before,
       after: desiredSeen(merged),
     });

@@ -80,6 +80,20 @@ describe('an operator edits', () => {
     expect(grants(decided(fleet, sweep))).toEqual([['demo_b', 2]]);
   });
 
+  test('active again, before the last switch was cleaned up after: a wish all the same', () => {
+    const desired = { role: 'active', epoch: 1 };
+    const fleet = sampleFleet(
+      {
+        a: { ...sampleA, desired, desiredAt: now },
+        b: { desired: { role: 'active', epoch: 2 }, reported: 'active' },
+      },
+      { record: { ...pending, epoch: 2, holder: 'demo_b' }, ...grantedTo('demo_b', now - 900) },
+    );
+    const again = edit('demo_a', 'active', desired);
+    expect(grants(decided(fleet, { ...again, touched: true }))).toEqual([['demo_a', 3]]);
+    expect(grants(decided(fleet, again))).toEqual([]);
+  });
+
   test('an unfit standby to active: put back with the reason', () => {
     const desired = { role: 'active', epoch: 1 };
     const fleet = sampleFleet({ b: { desired, health: { signer: signer('unenrolled') } } });

@@ -10,9 +10,9 @@ import type { FleetView, NodeView, Reign, Trigger } from './fleet.ts';
 /** The trigger shows that somebody else than Commander just changed this thing's desired role to what it is now. */
 function isEventOf(node: NodeView, trigger: Trigger): trigger is Extract<Trigger, { kind: 'documents' }> {
   if (trigger.kind !== 'documents' || trigger.thing !== node.thing || trigger.own) return false;
-  const { before, after } = trigger;
+  const { before, after, touched } = trigger;
   const now = node.shadow?.desired;
-  if (!after || !now || after.written === before?.written) return false;
+  if (!after || !now || (after.written === before?.written && !touched)) return false;
   // What was already answered, or written over, is no wish any more.
   return after.written === now.written && after.epoch === now.epoch;
 }

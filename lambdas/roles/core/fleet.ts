@@ -61,6 +61,8 @@ export type Trigger =
       receivedAt: number;
       /** Commander's own write. */
       own: boolean;
+      /** The desired role was written, be it with what it was (told by its metadata, in whole seconds). */
+      touched: boolean;
       before: DesiredSeen | undefined;
       after: DesiredSeen | undefined;
     }

@@ -154,12 +154,13 @@ export function edit(
   before: DesiredRoleName | undefined,
   after: { role?: unknown; epoch?: unknown } | undefined,
   receivedAt = now - 10,
-): Trigger {
+): Extract<Trigger, { kind: 'documents' }> {
   return {
     kind: 'documents',
     thing,
     receivedAt,
     own: false,
+    touched: false,
     before: before && desiredSeen({ role: before, epoch: 1 }),
     after: desiredSeen(after),
   };
