@@ -1,0 +1,159 @@
+/** The local cloud under `kill -9`: it loses nothing that it acknowledged, over HTTPS or over MQTT. */
+
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DescribeThingCommand, type IoTClient, ListPrincipalThingsCommand } from '@aws-sdk/client-iot';
+import {
+  GetRetainedMessageCommand,
+  GetThingShadowCommand,
+  type IoTDataPlaneClient,
+  PublishCommand,
+  UpdateThingShadowCommand,
+} from '@aws-sdk/client-iot-data-plane';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { MqttClient } from 'mqtt';
+import {
+  childrenOf,
+  clients,
+  connect,
+  type Device,
+  end,
+  endAll,
+  gone,
+  register,
+  start,
+} from './cloud-process.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'beam-local-cloud-'));
+});
+afterEach(async () => {
+  await endAll();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** What was acknowledged so far. */
+interface Acknowledged {
+  /** Of the shadows `mqtt` and `https`: the last version, and the number that it reported. */
+  shadows: Map<string, { version: number; n: number }>;
+  retained: number;
+  things: Device[];
+}
+
+/** What is written in a round counts from here. */
+const base = 1_000_000;
+const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+const thingName = 'demo_a';
+const keptTopic = `beam/demo/${thingName}/event/kept`;
+const text = (payload: Uint8Array | undefined) => Buffer.from(payload ?? []).toString();
+
+async function readShadow(data: IoTDataPlaneClient, shadowName: string) {
+  const { payload } = await data.send(new GetThingShadowCommand({ thingName, shadowName }));
+  return JSON.parse(text(payload)) as { version: number; state: { reported: { n: number } } };
+}
+
+/** Every act that works until the cloud is gone. Each notes what it was told. */
+function acts(
+  iot: IoTClient,
+  data: IoTDataPlaneClient,
+  client: MqttClient,
+  told: Acknowledged,
+  round: number,
+) {
+  const prefix = `$aws/things/${thingName}/shadow/name/role/update`;
+  const answers = new Map<number, (version: number) => void>();
+  client.on('message', (_topic, payload) => {
+    const { version, state } = JSON.parse(payload.toString()) as {
+      version: number;
+      state: { reported: { n: number } };
+    };
+    answers.get(state.reported.n)?.(version);
+  });
+  return [
+    async (i: number) => {
+      const n = round * base + i;
+      const answer = new Promise<number>((resolve) => answers.set(n, resolve));
+      await client.publishAsync(prefix, JSON.stringify({ state: { reported: { n } } }), { qos: 1 });
+      told.shadows.set('role', { version: await answer, n });
+    },
+    async (i: number) => {
+      const payload = JSON.stringify({ state: { reported: { n: round * base + i } } });
+      const answer = await data.send(
+        new UpdateThingShadowCommand({ thingName, shadowName: 'status', payload }),
+      );
+      const { version } = JSON.parse(text(answer.payload)) as { version: number };
+      told.shadows.set('status', { version, n: round * base + i });
+    },
+    async (i: number) => {
+      const payload = Buffer.from(String(round * base + i));
+      await data.send(new PublishCommand({ topic: keptTopic, payload, qos: 1, retain: true }));
+      told.retained = round * base + i;
+    },
+    async (i: number) => {
+      told.things.push(await register(iot, `r${round}-${i}`));
+    },
+  ];
+}
+
+async function expectAll(iot: IoTClient, data: IoTDataPlaneClient, told: Acknowledged): Promise<void> {
+  for (const [shadowName, { version, n }] of told.shadows) {
+    const shadow = await readShadow(data, shadowName);
+    // One more may have been written whose answer did not get out.
+    expect(shadow.version).toBeGreaterThanOrEqual(version);
+    if (shadow.version === version) expect(shadow.state.reported.n).toBe(n);
+  }
+  const kept = await data.send(new GetRetainedMessageCommand({ topic: keptTopic }));
+  expect(Number(text(kept.payload))).toBeGreaterThanOrEqual(told.retained);
+  for (const { thing, certificateArn } of told.things) {
+    expect((await iot.send(new DescribeThingCommand({ thingName: thing }))).attributes).toMatchObject({
+      fleet: 'demo',
+    });
+    const { things } = await iot.send(new ListPrincipalThingsCommand({ principal: certificateArn }));
+    expect(things).toEqual([thing]);
+  }
+}
+
+test('kill -9 at any moment loses nothing that was acknowledged', async () => {
+  const rounds = 4;
+  const told: Acknowledged = { shadows: new Map(), retained: 0, things: [] };
+  let device: Device | undefined;
+  for (let round = 1; round <= rounds; round++) {
+    const { child, ready } = await start(folder);
+    const { iot, data } = clients(ready);
+    if (device) await expectAll(iot, data, told);
+    device ??= await register(iot, 'a');
+    const client = await connect(ready, device);
+    await client.subscribeAsync(`$aws/things/${thingName}/shadow/name/role/update/accepted`);
+
+    let isGone = false;
+    const dead = once(child, 'exit').then(() => {
+      isGone = true;
+      throw new Error('the cloud is gone');
+    });
+    dead.catch(() => undefined);
+    const work = acts(iot, data, client, told, round).map(async (act) => {
+      for (let i = 1; !isGone; i++) await Promise.race([act(i), dead]).catch(() => undefined);
+    });
+    const enough = 10 * round;
+    const isUnderWay = () =>
+      told.shadows.size === 2 && told.retained > round * base && told.things.length > 0;
+    while (!isGone && !((told.shadows.get('role')?.n ?? 0) > round * base + enough && isUnderWay()))
+      await pause();
+    const host = childrenOf(child.pid);
+    expect(host.length).toBeGreaterThan(0);
+    await end(child, 'SIGKILL');
+    await Promise.all(work);
+    await client.endAsync(true);
+    iot.destroy();
+    data.destroy();
+    expect(await gone(host)).toBe(true);
+  }
+  const { ready } = await start(folder);
+  const { iot, data } = clients(ready);
+  await expectAll(iot, data, told);
+  iot.destroy();
+  data.destroy();
+});
