@@ -14,6 +14,7 @@ import { overlayHash } from '../protocol/overlay-hash.ts';
 import { reportedGaiad, type ShadowName } from '../protocol/shadows.ts';
 import { AwsCloudLink } from './cloud/aws-cloud-link.ts';
 import { readCredentials } from './cloud/credentials.ts';
+import { Line, portOf } from './cloud/line.ts';
 import { initHome } from './commands/init.ts';
 import { readPilotStatus } from './commands/status.ts';
 import { loadHome } from './home/load-home.ts';
@@ -38,10 +39,10 @@ afterAll(async () => {
 });
 
 async function freePort(): Promise<number> {
-  return new Promise((resolvePort) => {
+  return new Promise((free) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolvePort(typeof address === 'object' && address ? address.port : 0));
+      const port = portOf(server);
+      server.close(() => free(port));
     });
   });
 }
@@ -102,9 +103,9 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** @param overlay false: the shadow names none, which a new server waits some seconds for. */
-async function startPilot(overlay = true): Promise<void> {
-  if (overlay && !cloud.core.shadows.read(key('gaiad'))) await desire('gaiad', { config: {} });
+async function startPilot(endpoint = cloud.ready.mqtt): Promise<void> {
+  // A new server waits some seconds for its first overlay, if only an empty one.
+  if (!cloud.core.shadows.read(key('gaiad'))) await desire('gaiad', { config: {} });
   const home = await loadHome(root);
   const { cloud: settings } = home.config;
   if (!settings) throw new Error('these homes have a cloud');
@@ -112,10 +113,7 @@ async function startPilot(overlay = true): Promise<void> {
   pilot = new Pilot(
     home,
     (subscriptions, events) =>
-      new AwsCloudLink(
-        { endpoint: settings.mqtt, clientId: home.thing, ...credentials, subscriptions, log },
-        events,
-      ),
+      new AwsCloudLink({ endpoint, clientId: home.thing, ...credentials, subscriptions, log }, events),
     log,
   );
   await pilot.start();
@@ -220,7 +218,7 @@ test('a killed gaiad is started again at once, and the fleet hears of it', async
   const killedAt = Date.now();
   kill(pid);
   await eventually(() => (gaiadPid() ?? pid) !== pid, waitMs);
-  expect(Date.now() - killedAt).toBeLessThan(2_000);
+  expect(Date.now() - killedAt).toBeLessThan(5_000);
   await eventually(() => heard.some(({ topic }) => topic.endsWith('/alert/gaiad-down')), waitMs);
   await eventually(() => heard.some(({ topic }) => topic.endsWith('/event/gaiad-exited')), waitMs);
 });
@@ -273,31 +271,24 @@ test("a sentry's gaiad that votes is ended and not started again", async () => {
   await eventually(() => heard.some(({ topic }) => topic.endsWith('/alert/key-on-node')), waitMs);
 });
 
-test('what happens while the cloud is away arrives on its return, in order', async () => {
-  await startPilot();
+test('what happens while the cloud is out of reach arrives on return, in order', async () => {
+  const line = new Line(cloud.port);
+  await startPilot(`localhost:${await line.open()}`);
   await gaiadIs('running');
-  const { dataDir, port } = cloud;
-  await cloud.core.close();
+  line.cut();
   heard.length = 0;
   const pid = gaiadPid() ?? 0;
   kill(pid);
   await eventually(() => (gaiadPid() ?? pid) !== pid, waitMs);
-
-  cloud = await openTestCloud({ dataDir, mqttPort: port });
-  const listener = await cloud.connect(await cloud.device('operator-again'));
-  listener.on('message', (topic, payload) => heard.push({ topic, body: JSON.parse(payload.toString()) }));
-  await listener.subscribeAsync(`beam/demo/${thing}/#`);
-  const kinds = () => heard.map(({ topic }) => topic.split('/').at(-1));
-  await eventually(() => kinds().includes('gaiad-started'), waitMs);
-  const told = heard.filter(({ topic }) => !topic.endsWith('/health'));
-  expect(told.map(({ topic }) => topic.split('/').at(-1))).toEqual([
-    'gaiad-exited',
-    'gaiad-down',
-    'gaiad-started',
-  ]);
-  const seqs = told.map(({ body }) => Number(body.seq));
+  line.mend();
+  const told = () => heard.filter(({ topic }) => !topic.endsWith('/health'));
+  await eventually(() => told().length >= 3, waitMs);
+  const kinds = told().map(({ topic }) => topic.split('/').at(-1));
+  expect(kinds.slice(0, 3)).toEqual(['gaiad-exited', 'gaiad-down', 'gaiad-started']);
+  const seqs = told().map(({ body }) => Number(body.seq));
   expect(seqs).toEqual([...seqs].sort((x, y) => x - y));
   await gaiadIs('running');
+  line.close();
 });
 
 test("a validator's gaiad waits for the signer and signs through it alone; the role is asked for, handed on and reported", async () => {

@@ -239,7 +239,6 @@ export class Pilot {
     const { signer } = this.#role;
     if (signer) this.#absence = followSigner(this.#absence, signer, nowMs);
     this.#role.plan();
-    this.#supervisor.poke();
     this.#reporter?.reportStatus();
     this.#checkTroubles();
     if (this.#ticks % countsPeriodTicks === 0) void this.#keepCounts();
@@ -317,7 +316,10 @@ export class Pilot {
 
   #checkTroubles(): void {
     const { signer } = this.#role;
-    const troubles = [...this.#supervisor.troubles(), ...signerTroubles(signer)];
+    const troubles = [
+      ...this.#supervisor.troubles(),
+      ...signerTroubles(signer, this.#chain.node.status?.node_info.network),
+    ];
     const offlineMs = this.#cloud?.offlineMs ?? 0;
     if (offlineMs >= offlineAlertMs) {
       const why = this.#cloud?.offlineReason;

@@ -10,9 +10,11 @@ import {
   recentHeights,
 } from './chain-view.ts';
 
+const at = (ms: number) => ({ monotonicMs: ms, wallMs: ms });
+
 function blocks(times: [height: number, atMs: number][], live = true): ChainView {
   return times.reduce(
-    (view, [height, atMs]) => committed(view, { height, blockTimeMs: atMs }, live, atMs),
+    (view, [height, atMs]) => committed(view, { height, blockTimeMs: atMs }, live, at(atMs)),
     initialChainView,
   );
 }
@@ -52,11 +54,21 @@ test("the block time is the median of the headers' times, gaps divided, catching
 
 test('a height that was seen is not a new commit; a lower one is another chain', () => {
   const view = blocks([[5, 1000]]);
-  expect(committed(view, { height: 5, blockTimeMs: 1000 }, true, 9000)).toBe(view);
-  expect(committed(view, { height: 2, blockTimeMs: 500 }, true, 9000)).toMatchObject({
+  expect(committed(view, { height: 5, blockTimeMs: 1000 }, true, at(9000))).toBe(view);
+  expect(committed(view, { height: 2, blockTimeMs: 500 }, true, at(9000))).toMatchObject({
     height: 2,
     committedAtMs: 9000,
   });
+});
+
+test('the first block seen is as old as its header says', () => {
+  expect(committed(initialChainView, { height: 5, blockTimeMs: 1000 }, true, at(61_000)).committedAtMs).toBe(
+    1000,
+  );
+  // A clock that is behind makes none from the future.
+  expect(committed(initialChainView, { height: 5, blockTimeMs: 5000 }, true, at(1000)).committedAtMs).toBe(
+    1000,
+  );
 });
 
 test('signatures are counted once a height, in a row and among the recent ones', () => {

@@ -38,7 +38,7 @@ export function committed(
   view: ChainView,
   block: { height: number; blockTimeMs: number },
   live: boolean,
-  nowMs: number,
+  now: { monotonicMs: number; wallMs: number },
 ): ChainView {
   const { height, blockTimeMs } = block;
   // A node that was rolled back or made anew starts lower: believe it.
@@ -52,7 +52,9 @@ export function committed(
     seconds !== undefined && Number.isFinite(seconds) && seconds > 0
       ? [...view.intervals, seconds].slice(-intervalsMax)
       : view.intervals;
-  return { ...view, height, committedAtMs: nowMs, blockTimeMs, intervals };
+  // The first one seen may be old: a chain that stands still must not look alive to a pilot that has just started.
+  const ageMs = view.height === 0 ? Math.max(0, now.wallMs - blockTimeMs) : 0;
+  return { ...view, height, committedAtMs: now.monotonicMs - ageMs, blockTimeMs, intervals };
 }
 
 /** The final commit of `height` was looked at. Heights come in order; one that was counted is not counted again. */

@@ -205,7 +205,9 @@ export class ChainWatch {
   #committed(height: number, blockTimeMs: number): void {
     if (height <= 0 || height === this.#view.height) return;
     const live = this.#node.status?.sync_info.catching_up === false;
-    this.#view = committed(this.#view, { height, blockTimeMs }, live, this.#options.clock.monotonicMs());
+    const { clock } = this.#options;
+    const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+    this.#view = committed(this.#view, { height, blockTimeMs }, live, now);
     this.#events.onCommit(height);
   }
 

@@ -164,7 +164,7 @@ export class Supervisor {
   }
 
   get reported(): ReportedGaiad {
-    const state = this.#last ? gaiadState(this.#last) : 'starting';
+    const state = this.#last ? gaiadState(this.#last) : this.#fault ? 'failed' : 'starting';
     return { ...reportedOverlay(this.#overlay.state), state };
   }
 

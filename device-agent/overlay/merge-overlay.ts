@@ -128,5 +128,10 @@ function asJson(value: unknown): OwnedSetting['original'] {
 
 /** The file as the operator has it: with every owned setting given back. */
 export function operatorsOwn(text: string, owned: readonly OwnedSetting[], file: string): TomlTable {
-  return parseChainFile(mergeOverlay(text, {}, owned, file).text, file);
+  const content = parseChainFile(text, file);
+  return owned.reduce(
+    (own, { path, original, written }) =>
+      sameValue(settingAt(content, path), written) ? withSetting(own, path, original) : own,
+    content,
+  );
 }

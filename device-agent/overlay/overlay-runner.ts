@@ -7,6 +7,9 @@ import type { Applied, OverlayApplier } from './apply-overlay.ts';
 import { type GaiadState, hashOnDisk, initialGaiadState, type OverlayStore } from './overlay-state.ts';
 import { type OverlayExecutors, type OverlayInput, planOverlay } from './plan-overlay.ts';
 
+/** A node that runs already is given this long to answer first. */
+const foundWaitMs = 3_000;
+
 export interface OverlayEvents {
   onApplied(state: GaiadState, changed: string[]): void;
   onRejected(state: GaiadState): void;
@@ -81,6 +84,9 @@ export class OverlayRunner {
   async turn(view: OverlayView): Promise<boolean> {
     const { process } = this.#options;
     const { trial } = this.#state;
+    const { answered, forMs } = view.process;
+    // How the chain does before a change is known only from a node that answered.
+    if (process.startedWith !== undefined && !this.#settled && !answered && forMs < foundWaitMs) return false;
     const step = planOverlay({
       desired: view.desired,
       settled: this.#settled,

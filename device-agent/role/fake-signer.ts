@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import type { SignerStatus } from '../../protocol/signer-control.ts';
 
 export class FakeSigner {
   readonly heard: string[] = [];
@@ -34,7 +35,7 @@ export class FakeSigner {
   }
 }
 
-function signerOf() {
+export function signerOf(): SignerStatus {
   const record = { epoch: 3, holder: 'demo_other', grantEpoch: 3, grantTo: 'demo_other', ageMs: 5 };
   return {
     type: 'status',

@@ -8,6 +8,8 @@ const recordSilentMsMin = 5_000;
 
 export function signerTroubles(
   signer: { up: boolean; downForMs: number; status: SignerStatus | undefined } | undefined,
+  /** The chain id that the node beside it tells. */
+  network: string | undefined,
 ): Trouble[] {
   if (!signer) return [];
   const { up, downForMs, status } = signer;
@@ -37,6 +39,13 @@ export function signerTroubles(
       kind: 'signer-refuses',
       severity: 'warning',
       text: 'The signer of this server is not enrolled and signs nothing: run `beam signer enrol` on one server of the fleet, `beam signer join` on the others.',
+    });
+  }
+  if (network !== undefined && network !== status.chainId && troubles.length === 0) {
+    troubles.push({
+      kind: 'signer-refuses',
+      severity: 'critical',
+      text: `The node is of chain ${network}, its signer of ${status.chainId}: nothing is signed here. Correct signer.chain_id in config.toml, or gaiad.home.`,
     });
   }
   const silentMs = status.record?.ageMs ?? 0;
