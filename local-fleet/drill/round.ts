@@ -112,18 +112,20 @@ async function firstSignature(
   let found: { height: number; atMs: number } | undefined;
   const look = async () => {
     const journals = await drill.journals();
-    const heights = journals
+    const made = journals
       .flatMap(({ entries }) => entries)
-      .filter(({ type, blockId, at }) => type === 'precommit' && blockId !== '' && Date.parse(at) >= sinceMs)
-      .map(({ height }) => height)
-      .sort((a, b) => a - b);
-    for (const height of new Set(heights)) {
-      const atMs = commits.arrivedAtMs(height);
+      .filter(({ type, blockId }) => type === 'precommit' && blockId !== '')
+      .map(({ height, at }) => ({ height, atMs: Date.parse(at) }))
+      .filter(({ atMs }) => atMs >= sinceMs)
+      .sort((a, b) => a.height - b.height);
+    for (const { height, atMs } of made) {
+      const arrivedAtMs = commits.arrivedAtMs(height);
       // A commit is final with the next block.
-      if (looked.has(height) || atMs === undefined || commits.latest <= height) continue;
+      if (looked.has(height) || arrivedAtMs === undefined || commits.latest <= height) continue;
       looked.add(height);
       if ((await commitSignatures(drill.rpc, height, address)) !== 'signed') continue;
-      found = { height, atMs };
+      // The others' votes may have made the commit before ours came into it.
+      found = { height, atMs: Math.max(arrivedAtMs, atMs) };
       return true;
     }
     return false;
