@@ -67,3 +67,14 @@ export const fleetNode = healthMessage.omit({ v: true, thing: true, load: true }
   connected: z.boolean(),
 });
 export type FleetNode = z.infer<typeof fleetNode>;
+
+const missedHealthMax = 3.5;
+const healthSecondsDefault = 10;
+/** Messages wait in queues when the cloud is busy: less than this is never silence. */
+const silenceMsMin = 10_000;
+
+/** No health message came for so long that nothing is known of the node any more. */
+export function isSilent({ receivedAt, everySeconds }: FleetNode, nowMs: number): boolean {
+  const boundMs = Math.max(silenceMsMin, missedHealthMax * (everySeconds ?? healthSecondsDefault) * 1000);
+  return nowMs - receivedAt > boundMs;
+}

@@ -6,6 +6,7 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-iot';
 import * as z from 'zod';
+import { isSilent } from '../../protocol/fleet-table.ts';
 import type { FleetItems } from '../../protocol/fleet-table-dynamodb.ts';
 import { parseThingName, thingGroupName } from '../../protocol/names.ts';
 import { reportedGaiad, reportedStatus } from '../../protocol/shadows.ts';
@@ -23,9 +24,6 @@ export interface Stores {
 
 const readWidth = 10;
 const groupPagesMax = 10;
-/** A pilot's health comes each 10 s, or each `everySeconds`. */
-const silentAfter = 3.5;
-
 export async function readFleet(stores: Stores, fleet: string, now: number): Promise<PeersView> {
   const [things, items] = await Promise.all([thingsOf(stores.iot, fleet), stores.fleetTable.read(fleet)]);
   const { config, lastGrant } = items;
@@ -51,7 +49,7 @@ async function readNode(
 ): Promise<PeerNode> {
   const [status, gaiad] = await Promise.all([shadows.get(thing, 'status'), shadows.get(thing, 'gaiad')]);
   const health = nodes.find(({ item }) => item === thing);
-  const silent = health && now - health.receivedAt > silentAfter * (health.everySeconds ?? 10) * 1000;
+
   return {
     thing,
     status: reportedStatus.safeParse(status?.reported).data,
@@ -63,7 +61,7 @@ async function readNode(
     },
     active: thing === holder || health?.role === 'active',
     // Before its first health message a node that reports its status is starting.
-    reachable: !health || (health.connected && !silent),
+    reachable: !health || (health.connected && !isSilent(health, now)),
   };
 }
 

@@ -44,8 +44,6 @@ export interface FailoverResult {
 
 const timeoutMsDefault = 30_000;
 const pollMs = 50;
-/** A server that was silent for this long is not waited for. */
-const silentMs = 40_000;
 
 /** @throws InvalidInputError for names that are not there; ActionError where nobody is fit, it is refused, or takes too long */
 export async function failover(operator: Operator, request: Failover): Promise<FailoverResult> {
@@ -136,10 +134,11 @@ function thingNameOf(fleet: string, node: string): string {
 }
 
 function whyNot(node: NodeSummary): string | undefined {
-  const { thing, holder, connected, healthAgeMs, role, desiredRole, gaiad, signer, catchingUp } = node;
+  const { thing, holder, connected, silent, healthAgeMs, role, desiredRole, gaiad, signer, catchingUp } =
+    node;
   if (holder) return `${thing} holds the role`;
   if (healthAgeMs === null) return `no health message came from ${thing} yet`;
-  if (!connected || healthAgeMs > silentMs) return `${thing} is offline`;
+  if (!connected || silent) return `${thing} is offline`;
   if (role === 'maintenance' || desiredRole === 'maintenance') return `${thing} is in maintenance`;
   if (gaiad !== 'running' || catchingUp) return `gaiad on ${thing} is ${catchingUp ? 'catching up' : gaiad}`;
   // The table may show the moment before the last switch: one that is `active` there no longer holds the role.
@@ -211,7 +210,7 @@ async function reports(
   const { clock } = operator;
   const endMs = clock.monotonic() + timeoutMs;
   const old = nodes.find(({ thing }) => thing === from);
-  const waitsForOld = old?.connected && (old.healthAgeMs ?? silentMs) < silentMs;
+  const waitsForOld = old?.connected && !old.silent;
   const roleOf = async (thing: string) =>
     reportedRoleState.safeParse((await readShadow(operator, thing, 'role'))?.reported).data?.role;
   for (;;) {

@@ -1,6 +1,6 @@
 /** What an operator sees of a fleet: the registry, the fleet table, the record and the role shadows in one. */
 
-import type { FleetConfig, FleetNode, LastFailover } from '../../protocol/fleet-table.ts';
+import { type FleetConfig, type FleetNode, isSilent, type LastFailover } from '../../protocol/fleet-table.ts';
 import { type NodeKind, parseThingName } from '../../protocol/names.ts';
 import { reportedRoleState, type ShadowName, shadowNames } from '../../protocol/shadows.ts';
 import type { SignRecord } from '../../protocol/sign-record.ts';
@@ -25,6 +25,8 @@ export interface NodeSummary {
   connected: boolean;
   /** ms since its last health message; null: none came yet. */
   healthAgeMs: number | null;
+  /** Nothing was heard of it for so long that the rest is old news. */
+  silent: boolean;
   /** As its pilot reports it. */
   role: string | null;
   epoch: number | null;
@@ -148,6 +150,7 @@ function summary(
     registered,
     connected: health?.connected ?? false,
     healthAgeMs: health ? Math.max(0, now - health.receivedAt) : null,
+    silent: !health || isSilent(health, now),
     role: reported?.role ?? health?.role ?? null,
     epoch: reported?.epoch ?? health?.epoch ?? null,
     desiredRole: text(role?.desired, 'role'),

@@ -1,19 +1,15 @@
 /** Which standby is fit to sign: it is alive, follows the chain, and its signer could claim. */
 
+import { isSilent as isNodeSilent } from '../../../protocol/fleet-table.ts';
 import type { SignRecord } from '../../../protocol/sign-record.ts';
 import type { RoleRequestEvent } from '../../../protocol/topics.ts';
 import { blockSeconds, kindOf, type NodeView } from './fleet.ts';
 
-/** This many health messages missed are silence. */
-const missedHealthMax = 3.5;
-const defaultHealthSeconds = 10;
 /** A fit standby is at most this many blocks behind the fleet's best. */
 const lagBlocksMax = 2;
 
-export function isSilent(node: NodeView, now: number): boolean {
-  const { health } = node;
-  if (!health) return true;
-  return now - health.receivedAt > missedHealthMax * (health.everySeconds ?? defaultHealthSeconds) * 1000;
+export function isSilent({ health }: NodeView, now: number): boolean {
+  return !health || isNodeSilent(health, now);
 }
 
 export interface FitnessContext {
