@@ -1,4 +1,5 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   closed,
@@ -175,10 +176,31 @@ test('a client that says nothing for one and a half times its keep-alive is cut'
   const watcher = await cloud.connect(await cloud.device('demo_clock'));
   const inbox = listen(watcher);
   await watcher.subscribeAsync('$aws/events/presence/disconnected/demo_silent');
-  const client = await cloud.connect(await cloud.device('demo_silent'), { keepalive: 1 });
+  const { thing, certificatePem, keyPem } = await cloud.device('demo_silent');
+  const socket = connect({
+    host: 'localhost',
+    port: cloud.port,
+    ca: cloud.caPem,
+    cert: certificatePem,
+    key: keyPem,
+  });
+  socket.on('error', () => undefined);
+  // CONNECT of MQTT 3.1.1: clean session, a keep-alive of 1 s, the client id; then nothing.
+  const header = Buffer.from([
+    0x10,
+    12 + thing.length,
+    0,
+    4,
+    ...Buffer.from('MQTT'),
+    4,
+    2,
+    0,
+    1,
+    0,
+    thing.length,
+  ]);
   const since = Date.now();
-  // What the client writes from now on does not get out.
-  Object.defineProperty(client.stream, 'write', { value: () => true, writable: true });
+  socket.write(Buffer.concat([header, Buffer.from(thing)]));
   await inbox.until(1);
   expect(Date.now() - since).toBeGreaterThan(1000);
   expect(JSON.parse(inbox.texts()[0] ?? '{}')).toMatchObject({ disconnectReason: 'MQTT_KEEP_ALIVE_TIMEOUT' });

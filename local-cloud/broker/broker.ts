@@ -22,6 +22,8 @@ const packetBytesMax = 149_504;
 const inFlightMax = 100;
 const topicAliasesMax = 8;
 const sessionSecondsMax = 7 * 24 * 3600;
+/** Sessions of MQTT 5 whose clients are away. */
+const sessionsWaitingMax = 10_000;
 const handshakeMsMax = 10_000;
 const forgetEveryMs = 60_000;
 /** MQTT 5 reason codes. */
@@ -107,6 +109,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     receiveMaximum: inFlightMax,
     topicAliasMaximum: topicAliasesMax,
     sessionExpiryIntervalLimit: sessionSecondsMax,
+    pendingSessionsLimit: sessionsWaitingMax,
     ...createHooks({
       peerOf: (client) => peers.get(client),
       isActive,
@@ -123,9 +126,10 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     });
   }
 
+  let isClosing = false;
   function announce({ topic, payload }: { topic: string; payload: Buffer }): void {
-    // AWS publishes no event for a client id that cannot be a topic level.
-    if (/[+#]/.test(topic)) return;
+    // AWS publishes no event for a client id that cannot be a topic level. That the cloud itself ends is no news.
+    if (isClosing || /[+#]/.test(topic)) return;
     ingress.tellListeners(topic, payload, {});
     deliver(topic, payload, 0);
   }
@@ -254,6 +258,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     },
     connectedClients: () => [...live.keys()],
     async close() {
+      isClosing = true;
       clearInterval(timer);
       const closed = tls.listening ? new Promise<void>((resolve) => tls.close(() => resolve())) : undefined;
       await new Promise<void>((resolve) => aedes.close(() => resolve()));

@@ -203,7 +203,7 @@ export function createHooks({
       }
       const fault = policyFault(peer, 'iot:Receive', packet.topic);
       if (!fault) return packet;
-      refuse(peer, 'receive', packet.topic, fault);
+      if (peer.firstRefusal(packet.topic)) refuse(peer, 'receive', packet.topic, fault);
       return null;
     },
   };

@@ -32,6 +32,7 @@ export class Peer {
   #registry: Registry;
   #authority: Authority | undefined;
   #decisions = new Map<string, Decision>();
+  #refusedTopics = new Set<string>();
 
   constructor(registry: Registry, certificateId: string, ipAddress: string) {
     this.#registry = registry;
@@ -55,6 +56,13 @@ export class Peer {
     if (this.#decisions.size >= decisionsKeptMax) this.#decisions.clear();
     this.#decisions.set(key, decision);
     return decision;
+  }
+
+  /** A topic whose messages the connection may not have is worth one line of the log, not one a message. */
+  firstRefusal(topic: string): boolean {
+    if (this.#refusedTopics.has(topic) || this.#refusedTopics.size >= decisionsKeptMax) return false;
+    this.#refusedTopics.add(topic);
+    return true;
   }
 
   ends(reason: DisconnectReason): void {

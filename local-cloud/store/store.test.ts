@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { open } from 'lmdb';
+import { openStore, pairKey, pairOf, StoreError } from './store.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'beam-store-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('what was put is there again after it was opened again, keys of the prototype too', async () => {
+  const store = await openStore(folder);
+  const state = JSON.parse('{"__proto__":{"a":1}}');
+  await store.shadows.put('t s', { version: 1, desired: { state }, reported: {} });
+  await store.close();
+  const again = await openStore(folder);
+  expect(JSON.stringify(again.shadows.get('t s')?.desired.state)).toBe('{"__proto__":{"a":1}}');
+  await again.close();
+});
+
+test('a step that fails half way leaves nothing behind', async () => {
+  const store = await openStore(folder);
+  await expect(
+    store.transact(() => {
+      store.groupThings.set(pairKey('g', 'a'), 1);
+      store.groupThings.set(pairKey('g', 'b'), 1);
+      expect(store.groupThings.has(pairKey('g', 'a'))).toBe(true);
+      throw new Error('half way');
+    }),
+  ).rejects.toThrow('half way');
+  expect([...store.groupThings.pairedWith('g')]).toEqual([]);
+  await store.transact(() => store.groupThings.set(pairKey('g', 'a'), 1));
+  expect([...store.groupThings.pairedWith('g')]).toEqual(['a']);
+  await store.close();
+});
+
+test('pairs are found by their first part alone', async () => {
+  const store = await openStore(folder);
+  const target = 'arn:aws:iot:local:000000000000:cert/ab';
+  await store.transact(() => {
+    for (const [first, second] of [
+      ['a', 'x'],
+      ['a', 'y'],
+      ['ab', 'z'],
+      [target, 'p'],
+    ] as const) {
+      store.targetPolicies.set(pairKey(first, second), 1);
+    }
+  });
+  expect([...store.targetPolicies.pairedWith('a')]).toEqual(['x', 'y']);
+  expect([...store.targetPolicies.pairedWith(target)]).toEqual(['p']);
+  expect(pairOf(pairKey('a', 'x'))).toEqual(['a', 'x']);
+  await store.close();
+});
+
+test('the folder of a newer program is refused, and says what to do', async () => {
+  await (await openStore(folder)).close();
+  const root = open<string, string>({ path: join(folder, 'cloud.lmdb'), encoding: 'string', maxDbs: 32 });
+  await root.put('format-version', '2');
+  await root.close();
+  await expect(openStore(folder)).rejects.toThrow(StoreError);
+  await expect(openStore(folder)).rejects.toThrow(/has format 2; .* Start the newer program/);
+});
