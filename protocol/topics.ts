@@ -29,6 +29,8 @@ export const signerSummary = z.object({
   epoch: z.number().int().nonnegative(),
   height: z.number().int().nonnegative(),
   reason: z.string().max(300).optional(),
+  /** Of the refusal that `refusing` and `unenrolled` stand for, as the signer's log has it (`record-went-back`, …). */
+  code: z.string().max(32).optional(),
 });
 export type SignerSummary = z.infer<typeof signerSummary>;
 

@@ -11,21 +11,9 @@ test.each<[string, object, string[]]>([
   ['a standby', {}, []],
   ['an active one', { state: 'active' }, []],
   ['a fenced one waits for Commander', { state: 'fenced', reason: 'epoch 4' }, []],
-  [
-    'a foreign signer',
-    { state: 'refusing', reason: 'a foreign signer has signed height 5' },
-    ['foreign-signer critical'],
-  ],
-  [
-    'a record that went back',
-    { state: 'refusing', reason: 'the sign record went back' },
-    ['record-trouble critical'],
-  ],
-  [
-    'a broken state file',
-    { state: 'refusing', reason: 'its state file is unreadable' },
-    ['signer-refuses critical'],
-  ],
+  ['a foreign signer', { state: 'refusing', code: 'foreign-signer' }, ['foreign-signer critical']],
+  ['a record that went back', { state: 'refusing', code: 'record-went-back' }, ['record-trouble critical']],
+  ['a broken state file', { state: 'refusing', code: 'state-unreadable' }, ['signer-refuses critical']],
   ['not enrolled', { state: 'unenrolled' }, ['signer-refuses warning']],
   ['a record out of reach', { record: { ...signerOf().record, ageMs: 9_000 } }, ['record-trouble critical']],
 ])('%s', (_, over, expected) => {

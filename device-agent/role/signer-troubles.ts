@@ -27,10 +27,8 @@ export function signerTroubles(
   const troubles: Trouble[] = [];
   const reason = status.reason ?? 'see its log';
   if (status.state === 'refusing') {
-    const foreign = /foreign/i.test(reason);
-    const record = !foreign && /record/i.test(reason);
     troubles.push({
-      kind: foreign ? 'foreign-signer' : record ? 'record-trouble' : 'signer-refuses',
+      kind: alertOf(status.code ?? ''),
       severity: 'critical',
       text: `The signer of this server refuses to sign: ${reason}`,
     });
@@ -61,4 +59,10 @@ export function signerTroubles(
     });
   }
   return troubles;
+}
+
+/** @param code the signer's refusal code */
+function alertOf(code: string): Trouble['kind'] {
+  if (code === 'foreign-signer') return 'foreign-signer';
+  return code.startsWith('record-') ? 'record-trouble' : 'signer-refuses';
 }

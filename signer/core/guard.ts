@@ -11,6 +11,7 @@ export type GuardStatus = Pick<
   | 'epoch'
   | 'height'
   | 'reason'
+  | 'code'
   | 'recordKey'
   | 'recordId'
   | 'guard'
@@ -45,10 +46,10 @@ export class ClosedGuard implements Guard {
   readonly #refusal: Refusal;
   readonly #status: GuardStatus;
 
-  constructor(refusal: Refusal, status: Omit<GuardStatus, 'state' | 'reason'>) {
+  constructor(refusal: Refusal, status: Omit<GuardStatus, 'state' | 'reason' | 'code'>) {
     this.#refusal = refusal;
     const state = refusal.code === 'not-enrolled' ? 'unenrolled' : 'refusing';
-    this.#status = { ...status, state, reason: refusal.message };
+    this.#status = { ...status, state, reason: refusal.message, code: refusal.code };
   }
 
   async start(): Promise<void> {}

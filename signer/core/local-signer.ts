@@ -73,7 +73,7 @@ export class LocalSigner implements Guard {
       guard: 'local',
       epoch: 0,
       height: seen.height,
-      ...(this.#barred ? { reason: this.#barred.message.slice(0, 300) } : {}),
+      ...(this.#barred ? { reason: this.#barred.message.slice(0, 300), code: this.#barred.code } : {}),
       released: { height, round, step },
     };
   }

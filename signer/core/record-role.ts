@@ -45,6 +45,8 @@ export function cloned(record: SignRecord): Refusal {
 export function recordStatus(of: {
   role: Role;
   reason: string | undefined;
+  /** Why it refuses. */
+  refusal: Refusal | undefined;
   /** Of the claim that this process holds. */
   epoch: number | undefined;
   record: SignRecord | undefined;
@@ -52,7 +54,7 @@ export function recordStatus(of: {
   state: SignerState;
   beat: GuardStatus['beat'];
 }): GuardStatus {
-  const { role, reason, epoch, record, ageMs, state, beat } = of;
+  const { role, reason, refusal, epoch, record, ageMs, state, beat } = of;
   const { height, round, step } = state.own;
   return {
     state: role,
@@ -60,6 +62,7 @@ export function recordStatus(of: {
     epoch: epoch ?? record?.epoch ?? state.epochSeen,
     height: state.seen.height,
     ...(reason === undefined ? {} : { reason: reason.slice(0, 300) }),
+    ...(refusal ? { code: refusal.code } : {}),
     ...(state.record ? { recordKey: state.record.key, recordId: state.record.recordId } : {}),
     ...(record
       ? {

@@ -130,6 +130,7 @@ export class RecordSigner implements Guard {
     return recordStatus({
       role: this.#role,
       reason: this.#reason,
+      refusal: this.#role === 'refusing' ? this.#refusal : undefined,
       epoch: this.#holding?.epoch,
       record,
       ageMs: this.#view.ageMs,
