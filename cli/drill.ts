@@ -6,9 +6,9 @@ import type { DrillReport } from '../local-fleet/drill/judge.ts';
 import { runDrill } from '../local-fleet/drill/run-drill.ts';
 import { chainOption } from './chain-option.ts';
 import { badInput, say, tell } from './command-line.ts';
-import type { DrillOptions } from './commands/drill.ts';
 import { describeError, exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
+import type { DrillOptions } from './options.ts';
 
 export async function drill(options: DrillOptions): Promise<number> {
   if (!options.local) {

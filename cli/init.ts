@@ -15,8 +15,8 @@ import { type configFile, homePaths, nodeFile, parseConfig } from '../protocol/c
 import { thingName } from '../protocol/names.ts';
 import { type CloudPlace, findCloud } from './cloud-place.ts';
 import { badInput, tell } from './command-line.ts';
-import type { InitOptions } from './commands/server.ts';
 import { CliError, describeError, exitCodeOf } from './errors.ts';
+import type { InitOptions } from './options.ts';
 import { homeOf } from './run-server.ts';
 
 const files = {

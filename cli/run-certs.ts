@@ -10,8 +10,7 @@ import { x509 } from '../certs-scripts/x509.ts';
 import { nodeFile, parseConfig } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
 import { badInput, tell } from './command-line.ts';
-import type { AuthorityOptions, IssueOptions, RegisterOptions } from './commands/certs.ts';
-import type { CloudCommandOptions } from './commands/fleet.ts';
+import type { AuthorityOptions, CloudCommandOptions, IssueOptions, RegisterOptions } from './options.ts';
 import { withOperator } from './run-fleet.ts';
 
 export async function makeCa({ out, name, days, dryRun, json }: AuthorityOptions): Promise<number> {

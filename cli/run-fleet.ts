@@ -14,14 +14,9 @@ import { connectOperator, disconnect, type Operator } from '../operator/actions/
 import { parseThingName } from '../protocol/names.ts';
 import { findCloud } from './cloud-place.ts';
 import { badInput, say, tell } from './command-line.ts';
-import type {
-  CloudCommandOptions,
-  ConfigureOptions,
-  EditOptions,
-  FailoverOptions,
-} from './commands/fleet.ts';
 import { CliError, describeError, exitCodeOf, exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
+import type { CloudCommandOptions, ConfigureOptions, EditOptions, FailoverOptions } from './options.ts';
 
 /** Runs `work` with clients of the cloud that the options name; errors say which one that was. */
 export async function withOperator<T>(

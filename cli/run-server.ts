@@ -7,8 +7,8 @@ import { resetHome } from '../device-agent/commands/reset.ts';
 import { type PilotStatus, readPilotStatus } from '../device-agent/commands/status.ts';
 import { ownBundles } from '../local-fleet/bundles.ts';
 import { tell } from './command-line.ts';
-import type { HomeOptions } from './commands/server.ts';
 import { exitCodes } from './errors.ts';
+import type { HomeOptions } from './options.ts';
 
 export function homeOf({ home }: HomeOptions): string {
   return resolve(home ?? process.env.BEAM_HOME ?? join(homedir(), '.beam'));

@@ -8,10 +8,9 @@ import { type EnrolPlan, enrol, join as joinFleet } from '../signer/enrol.ts';
 import type { EnrolProgress } from '../signer/floor.ts';
 import { readHome } from '../signer/home.ts';
 import { badInput, say, tell } from './command-line.ts';
-import type { HomeOptions } from './commands/server.ts';
-import type { EnrolOptions, JournalOptions } from './commands/signer.ts';
 import { CliError, exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
+import type { EnrolOptions, HomeOptions, JournalOptions } from './options.ts';
 import { becomeBundle, homeOf } from './run-server.ts';
 
 export function runSigner(options: HomeOptions): Promise<never> {

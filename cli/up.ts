@@ -14,9 +14,9 @@ import type { FleetWatch } from '../local-fleet/screen/watch.ts';
 import { waitUntil } from '../local-fleet/wait-until.ts';
 import { chainOption } from './chain-option.ts';
 import { defaultData } from './cloud-place.ts';
-import type { UpOptions } from './commands/up.ts';
 import { exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
+import type { UpOptions } from './options.ts';
 
 const fleetName = 'demo';
 const chainId = 'beam-demo';

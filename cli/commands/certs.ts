@@ -2,33 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { examples, run, wholeNumber, withCloudOptions } from '../command-line.ts';
-import type { CloudCommandOptions } from './fleet.ts';
-
-export interface AuthorityOptions {
-  out: string;
-  name: string;
-  days: number;
-  dryRun?: boolean;
-  json?: boolean;
-}
-
-export interface IssueOptions {
-  authority: string;
-  csr: string;
-  out: string;
-  days: number;
-  dryRun?: boolean;
-  json?: boolean;
-}
-
-export interface RegisterOptions extends CloudCommandOptions {
-  fleet: string;
-  node: string;
-  kind: 'validator' | 'sentry';
-  zone?: string;
-  csr: string;
-  out: string;
-}
+import type { AuthorityOptions, CloudCommandOptions, IssueOptions, RegisterOptions } from '../options.ts';
 
 export function addCerts(program: Command): void {
   const certs = program

@@ -1,16 +1,6 @@
 import { type Command, Option } from 'commander';
 import { examples, run, seconds, wholeNumber } from '../command-line.ts';
-
-export interface DrillOptions {
-  local?: boolean;
-  fault: 'none' | 'gaiad' | 'signer' | 'pilot' | 'host' | 'freeze';
-  times: number;
-  blockSeconds: number;
-  chain: string;
-  out?: string;
-  json?: boolean;
-  verbose?: boolean;
-}
+import type { DrillOptions } from '../options.ts';
 
 export function addDrill(program: Command): void {
   program

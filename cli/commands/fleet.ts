@@ -1,35 +1,8 @@
 /** Commands for operators of fleets: `beam fleet …`, `beam shadow …`, `beam failover`. */
 
 import { type Command, InvalidArgumentError } from 'commander';
-import type { CloudPlaceOptions } from '../cloud-place.ts';
-import {
-  type CommonOptions,
-  examples,
-  run,
-  seconds,
-  wholeNumber,
-  withCloudOptions,
-} from '../command-line.ts';
-
-export interface CloudCommandOptions extends CommonOptions, CloudPlaceOptions {
-  dryRun?: boolean;
-}
-
-export interface ConfigureOptions extends CloudCommandOptions {
-  recordKey?: string;
-  automaticFailover?: boolean;
-  cooldownSeconds?: number;
-}
-
-export interface EditOptions extends CloudCommandOptions {
-  version?: number;
-}
-
-export interface FailoverOptions extends CloudCommandOptions {
-  to?: string;
-  wait: boolean;
-  timeout: number;
-}
+import { examples, run, seconds, wholeNumber, withCloudOptions } from '../command-line.ts';
+import type { CloudCommandOptions, ConfigureOptions, EditOptions, FailoverOptions } from '../options.ts';
 
 const json = ['--json', 'as JSON'] as const;
 

@@ -2,34 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { examples, run, withCloudOptions } from '../command-line.ts';
-
-export interface HomeOptions {
-  home?: string;
-  json?: boolean;
-  dryRun?: boolean;
-}
-
-export interface InitOptions extends HomeOptions {
-  fleet: string;
-  node: string;
-  kind: 'validator' | 'sentry';
-  zone?: string;
-  standAlone?: boolean;
-  mqtt?: string;
-  gaiad: string;
-  gaiadHome: string;
-  rpc: string;
-  p2p: string;
-  chainId?: string;
-  credentials?: string;
-  register: boolean;
-  force?: boolean;
-  endpoint?: string;
-  ca?: string;
-  region?: string;
-  data?: string;
-  aws?: boolean;
-}
+import type { HomeOptions, InitOptions } from '../options.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
 

@@ -2,19 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { examples, run, wholeNumber } from '../command-line.ts';
-import type { HomeOptions } from './server.ts';
-
-export interface EnrolOptions extends HomeOptions {
-  guard: 'record' | 'local';
-  chainNotStarted?: boolean;
-  import?: string[];
-  yes?: boolean;
-}
-
-export interface JournalOptions extends HomeOptions {
-  last: number;
-  compare?: string[];
-}
+import type { EnrolOptions, HomeOptions, JournalOptions } from '../options.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
 

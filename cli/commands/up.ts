@@ -1,16 +1,6 @@
 import type { Command } from 'commander';
 import { examples, run, seconds, wholeNumber } from '../command-line.ts';
-
-export interface UpOptions {
-  data?: string;
-  chain?: string;
-  blockSeconds?: number;
-  mqttPort?: number;
-  httpsPort?: number;
-  validators: number;
-  once?: boolean;
-  verbose?: boolean;
-}
+import type { UpOptions } from '../options.ts';
 
 export function addUp(program: Command): void {
   program

@@ -1,0 +1,112 @@
+/** What the options of each command parse to. */
+
+import type { CloudPlaceOptions } from './cloud-place.ts';
+import type { CommonOptions } from './command-line.ts';
+
+export interface DrillOptions {
+  local?: boolean;
+  fault: 'none' | 'gaiad' | 'signer' | 'pilot' | 'host' | 'freeze';
+  times: number;
+  blockSeconds: number;
+  chain: string;
+  out?: string;
+  json?: boolean;
+  verbose?: boolean;
+}
+
+export interface UpOptions {
+  data?: string;
+  chain?: string;
+  blockSeconds?: number;
+  mqttPort?: number;
+  httpsPort?: number;
+  validators: number;
+  once?: boolean;
+  verbose?: boolean;
+}
+
+export interface CloudCommandOptions extends CommonOptions, CloudPlaceOptions {
+  dryRun?: boolean;
+}
+
+export interface ConfigureOptions extends CloudCommandOptions {
+  recordKey?: string;
+  automaticFailover?: boolean;
+  cooldownSeconds?: number;
+}
+
+export interface EditOptions extends CloudCommandOptions {
+  version?: number;
+}
+
+export interface FailoverOptions extends CloudCommandOptions {
+  to?: string;
+  wait: boolean;
+  timeout: number;
+}
+
+export interface HomeOptions {
+  home?: string;
+  json?: boolean;
+  dryRun?: boolean;
+}
+
+export interface InitOptions extends HomeOptions {
+  fleet: string;
+  node: string;
+  kind: 'validator' | 'sentry';
+  zone?: string;
+  standAlone?: boolean;
+  mqtt?: string;
+  gaiad: string;
+  gaiadHome: string;
+  rpc: string;
+  p2p: string;
+  chainId?: string;
+  credentials?: string;
+  register: boolean;
+  force?: boolean;
+  endpoint?: string;
+  ca?: string;
+  region?: string;
+  data?: string;
+  aws?: boolean;
+}
+
+export interface EnrolOptions extends HomeOptions {
+  guard: 'record' | 'local';
+  chainNotStarted?: boolean;
+  import?: string[];
+  yes?: boolean;
+}
+
+export interface JournalOptions extends HomeOptions {
+  last: number;
+  compare?: string[];
+}
+
+export interface AuthorityOptions {
+  out: string;
+  name: string;
+  days: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export interface IssueOptions {
+  authority: string;
+  csr: string;
+  out: string;
+  days: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export interface RegisterOptions extends CloudCommandOptions {
+  fleet: string;
+  node: string;
+  kind: 'validator' | 'sentry';
+  zone?: string;
+  csr: string;
+  out: string;
+}
