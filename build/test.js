@@ -13,7 +13,7 @@ function jest(name) {
   const args = [
     '--selectProjects',
     name,
-    ...(name === 'e2e' ? ['--runInBand', '--testTimeout=120000'] : []),
+    ...(name === 'e2e' ? ['--runInBand', '--testTimeout=120000'] : ['--maxWorkers=2', '--testTimeout=30000']),
     ...others,
   ];
   return (
