@@ -18,7 +18,7 @@ import { enrolValidators } from './enrol.ts';
 import { cloudPorts, type FleetPlan, makeFleet, requirePorts, storedFleet } from './fleet-plan.ts';
 import { FleetServer } from './nodes/fleet-server.ts';
 import { lockFolder } from './processes/folder-lock.ts';
-import { endProcess, signalProcess } from './processes/process-identity.ts';
+import { endProcess, processesWithArgument, signalProcess } from './processes/process-identity.ts';
 import { Runner, type RunnerEvent } from './processes/runner.ts';
 import { type ReadyLine, waitForReadyLine } from './ready-line.ts';
 import { type OperatorFiles, registerFleet } from './register.ts';
@@ -233,12 +233,9 @@ export class LocalFleet {
     const signers = servers.flatMap(({ signerProcess }) => signerProcess ?? []);
     const others = (this.#started?.file.chain.others ?? []).map(({ name }) => name);
     await this.runner.stopGroup(pilots);
-    await Promise.all(
-      servers.map(async (server) => {
-        const gaiad = server.gaiad();
-        if (gaiad) await endProcess(gaiad, gaiadGraceMs);
-      }),
-    );
+    // By their homes: a pilot that was killed may not have written its gaiad down.
+    const gaiads = servers.flatMap(({ gaiadHome }) => processesWithArgument(gaiadHome));
+    await Promise.all(gaiads.map((gaiad) => endProcess(gaiad, gaiadGraceMs)));
     await this.runner.stopAll([[...signers, ...others], [cloudProcess]]);
     if (this.#started) disconnect(this.#started.cloud);
     this.#unlock?.();
@@ -248,10 +245,8 @@ export class LocalFleet {
   /** For a second Ctrl-C: SIGKILL to all, nothing awaited. */
   killNow(): void {
     this.runner.killAllNow();
-    for (const server of this.#started?.servers ?? []) {
-      const gaiad = server.gaiad();
-      if (gaiad) signalProcess(gaiad, 'SIGKILL');
-    }
+    const homes = this.startedServers().map(({ gaiadHome }) => gaiadHome);
+    for (const gaiad of homes.flatMap(processesWithArgument)) signalProcess(gaiad, 'SIGKILL');
     this.#unlock?.();
   }
 }

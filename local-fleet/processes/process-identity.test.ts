@@ -1,6 +1,13 @@
 import { spawn } from 'node:child_process';
 import { expect, test } from '@jest/globals';
-import { endProcess, identityOf, isRunning, parseProcStat, signalProcess } from './process-identity.ts';
+import {
+  endProcess,
+  identityOf,
+  isRunning,
+  parseProcStat,
+  processesWithArgument,
+  signalProcess,
+} from './process-identity.ts';
 
 test('the start time is read past a command name with spaces and brackets', () => {
   const numbers = Array.from({ length: 30 }, (_, index) => String(index + 4)).join(' ');
@@ -21,4 +28,14 @@ test('a process is known by pid and start time, and ended even while stopped', a
   expect(signalProcess(identity, 'SIGSTOP')).toBe(true);
   await endProcess(identity, 5_000);
   expect(isRunning(identity)).toBe(false);
+});
+
+test('a process is found by an argument of its command line, whole', async () => {
+  const argument = `/nowhere/${process.pid}/home`;
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', argument], { stdio: 'ignore' });
+  const [found, ...more] = processesWithArgument(argument);
+  expect(found?.pid).toBe(child.pid);
+  expect(more).toEqual([]);
+  expect(processesWithArgument(`/nowhere/${process.pid}`)).toEqual([]);
+  if (found) await endProcess(found, 5_000);
 });

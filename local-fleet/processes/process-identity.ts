@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 
@@ -59,6 +59,33 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   } catch {
     return false;
   }
+}
+
+/** Processes that have `argument`, whole, on their command line. */
+export function processesWithArgument(argument: string): ProcessIdentity[] {
+  return processList().flatMap(({ pid, words }) => {
+    const identity = pid !== process.pid && words.includes(argument) ? identityOf(pid) : undefined;
+    return identity ? [identity] : [];
+  });
+}
+
+function processList(): { pid: number; words: string[] }[] {
+  if (process.platform === 'linux') {
+    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    return pids.flatMap((pid) => {
+      try {
+        return [{ pid: Number(pid), words: readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') }];
+      } catch {
+        // Ended meanwhile.
+        return [];
+      }
+    });
+  }
+  const text = execFileSync('ps', ['-axo', 'pid=,args='], { encoding: 'utf8' });
+  return text.split('\n').map((line) => {
+    const [pid, ...words] = line.trim().split(/\s+/);
+    return { pid: Number(pid), words };
+  });
 }
 
 /** @returns whether the process was gone within `timeoutMs`. */
