@@ -375,6 +375,59 @@ test('a running chain is enrolled after ten blocks without our signature, while 
   );
 }, 20_000);
 
+test('invariant 7: a state of another machine is refused, and so is other configuration than the enrolled one', async () => {
+  const home = makeHome('a');
+  await enrol({ home, guard: 'local', chainNotStarted: true });
+  const file = join(home, 'signer/state/state.json');
+  const state = JSON.parse(readFileSync(file, 'utf8'));
+  for (const [change, said] of [
+    [{ machine: 'another' }, 'made on another machine'],
+    [{ thing: 'demo_b' }, "this server's thing name (node.toml) is demo_a, enrolled was demo_b"],
+    [{ chainId: 'c-9' }, '[signer] chain_id is rehearsal-1, enrolled was c-9'],
+    [{ publicKey: 'AAAA' }, 'the consensus key is'],
+  ] as const) {
+    writeFileSync(file, JSON.stringify({ ...state, ...change }));
+    const signer = await startSigner(home);
+    expect(signer.status()).toMatchObject({ state: 'refusing', reason: expect.stringContaining(said) });
+    await running.pop()?.stop();
+  }
+  // Configuration that is missing never changes the guard.
+  writeFileSync(
+    file,
+    JSON.stringify({
+      ...state,
+      guard: 'record',
+      record: { table: 'beam-sign', key: recordKey, recordId: 'r-1234567' },
+    }),
+  );
+  const config = join(home, 'config.toml');
+  const text = readFileSync(config, 'utf8');
+  writeFileSync(config, text.slice(text.indexOf('[gaiad]')));
+  const signer = await startSigner(home);
+  expect(signer.status()).toMatchObject({ state: 'refusing', reason: expect.stringContaining('no [cloud]') });
+  rmSync(file);
+  await running.pop()?.stop();
+  expect((await startSigner(home)).status()).toMatchObject({
+    state: 'refusing',
+    reason: expect.stringContaining('is gone'),
+  });
+}, 20_000);
+
+test('invariant 7: key and state never lie in gaiad’s home; a path too long for a socket is told', () => {
+  const home = makeHome('a');
+  const config = join(home, 'config.toml');
+  const text = readFileSync(config, 'utf8');
+  for (const [line, said] of [
+    ['key = "gaiad/config/priv_validator_key.json"', "signer.key.*lies in gaiad's home"],
+    ['state = "gaiad/data"', "signer.state.*lies in gaiad's home"],
+    [`control = "run/${'x'.repeat(90)}.sock"`, 'signer.control.*107 bytes'],
+    ['color = "red"', 'signer.color: no such setting'],
+  ] as const) {
+    writeFileSync(config, `${text}\n${line}\n`);
+    expect(() => readHome(home)).toThrow(new RegExp(said));
+  }
+});
+
 test('a node that sends what is no request is cut off, and dialled again', async () => {
   const home = makeHome('a');
   const node = new Node(home);

@@ -5,12 +5,14 @@ import fc from 'fast-check';
 import { beatPeriodMs } from '../../protocol/signer-control.ts';
 import { parseResponse } from '../privval/messages.ts';
 import { Refusal } from '../refusal.ts';
-import { Fleet } from '../rehearsal/fleet.ts';
+import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
 import { request } from '../rehearsal/requests.ts';
 import { quietNetwork } from '../rehearsal/table.ts';
 import { isLost, watchBeat } from './beat-watch.ts';
 import { blockMs, noBlocks, withHeight } from './block-clock.ts';
 import { claimInMs } from './claim-timing.ts';
+import type { RecordStore } from './ports.ts';
+import { RecordView } from './record-view.ts';
 import { parseTimestamp, timestampText } from './request.ts';
 import {
   enrolledState,
@@ -20,6 +22,7 @@ import {
   withPendingIncarnation,
   withSeen,
 } from './state.ts';
+import { StateKeeper } from './state-keeper.ts';
 
 const state: SignerState = enrolledState(
   {
@@ -142,6 +145,31 @@ test('when a grant is used', () => {
   expect(claimInMs({ ...facts, commit, nowMs: 1500 })).toBe(0);
   expect(claimInMs({ ...facts, commit, record: { height: 5, round: 1, step: 3 } })).toBe(0);
   expect(claimInMs({ ...facts, commit, record: { height: 6, round: 0, step: 1 } })).toBe(0);
+});
+
+test('a reading that was asked before a write ended tells nothing', async () => {
+  const fleet = new Fleet();
+  fleet.enrolRecord();
+  const item = { ...fleet.record };
+  const answers: ((item: Record<string, unknown>) => void)[] = [];
+  const store: RecordStore = {
+    read: () => new Promise((resolve) => answers.push((found) => resolve({ kind: 'found', item: found }))),
+    update: async (update) => ({ kind: 'done', item: { ...item, ...update.set } }),
+  };
+  const pinned: SignerState = { ...state, record: { table: 't-1', key: recordKey, recordId } };
+  const file = { load: async () => ({ kind: 'none' }) as const, save: async () => {} };
+  const view = new RecordView(store, new StateKeeper(file, pinned, () => {}), fleet.clock, recordKey);
+  const early = view.read(1000);
+  await view.write({ key: recordKey, set: { epoch: 1, holder: 't' }, when: { all: [] } }, 1000);
+  answers[0]?.(item);
+  expect(await early).toMatchObject({ kind: 'doubt' });
+  expect(view.latest).toMatchObject({ epoch: 1, holder: 't' });
+  const [slow, quick] = [view.read(1000), view.read(1000)];
+  answers[2]?.({ ...item, epoch: 2 });
+  expect(await quick).toMatchObject({ kind: 'record' });
+  answers[1]?.({ ...item, epoch: 1 });
+  expect(await slow).toMatchObject({ kind: 'doubt' });
+  expect(view.latest?.epoch).toBe(2);
 });
 
 test('a refusal shows old and new position', () => {

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { enrol } from '../../protocol/sign-record.ts';
+import { claim, enrol } from '../../protocol/sign-record.ts';
 import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
 import type { Ask } from '../rehearsal/requests.ts';
 import { quietNetwork } from '../rehearsal/table.ts';
@@ -135,11 +135,27 @@ test('invariant 3: a clone, or a restored image, is refused; so is the original 
   expect(fleet.state(old)).toBe('refusing');
   expect(await fleet.answer(old, vote(1))).toBe('other-incarnation');
   expect(fleet.state(a)).toBe('active');
-  // Cloned while it ran: whichever started last has it, and the other one is out.
+  // Cloned while it ran: whichever started last has it, and the other one is out, before it has read so too.
   const clone = fleet.clone(a, 'clone');
+  a.network = { ...quietNetwork, lost: 1 };
   await fleet.start(clone);
   await fleet.run(1200);
+  a.network = quietNetwork;
+  const { record } = fleet;
+  const asking = fleet.ask(a, vote(1));
+  await fleet.run(1500);
+  expect(await asking).toMatchObject({ refused: expect.stringMatching(/^(fenced|other-incarnation)/) });
+  expect(fleet.record).toEqual(record);
   expect([fleet.state(a), fleet.state(clone)]).toEqual(['refusing', 'active']);
+});
+
+test('invariant 3: a grant is claimed once; a claim that arrives late changes nothing', async () => {
+  const fleet = new Fleet();
+  await fleet.active('a');
+  const late = claim(recordKey, { recordId, epoch: 1, holder: 'a', incarnation: 'former' });
+  expect(fleet.table.apply(late)).toBeUndefined();
+  fleet.grant('b');
+  expect(fleet.table.apply(late)).toBeUndefined();
 });
 
 /** A record changed behind our backs, and what the signer says. */
@@ -300,9 +316,10 @@ test('invariant 9: with each commit, on a standby as well', async () => {
   const a = await fleet.active('a');
   const b = fleet.add('b');
   await fleet.start(b);
+  await fleet.run(700);
   expect(await fleet.answer(a, vote(1, 'x', { step: 3 }))).toEqual(signed);
   fleet.committed = 1;
-  await fleet.run(600);
+  // The standby has not read the record since: it must, before it cries wolf.
   for (const machine of [a, b]) machine.process?.guard.committed(1, 'pilot');
   await fleet.run(600);
   expect([fleet.state(a), fleet.state(b)]).toEqual(['active', 'standby']);

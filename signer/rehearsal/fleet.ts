@@ -287,7 +287,20 @@ export class Fleet {
     const store = this.table.store(() => machine.network);
     return {
       read: (key, timeoutMs) => this.#effect(running, () => store.read(key, timeoutMs)),
-      update: (update, timeoutMs) => this.#effect(running, () => store.update(update, timeoutMs)),
+      update: (update, timeoutMs) =>
+        this.#effect(running, () => {
+          const { incarnation } = update.set;
+          if (
+            update.key === recordKey &&
+            incarnation &&
+            !machine.disk.pendingIncarnations.includes(`${incarnation}`)
+          ) {
+            this.unguarded.push(
+              `${machine.name}: incarnation ${incarnation} was sent before the disk held it`,
+            );
+          }
+          return store.update(update, timeoutMs);
+        }),
     };
   }
 
