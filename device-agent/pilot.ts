@@ -14,15 +14,10 @@ import { Cloud, type MakeLink } from './cloud/cloud.ts';
 import { MessageMaker } from './cloud/messages.ts';
 import type { Section } from './cloud/shadow-document.ts';
 import { readDesiredGaiad } from './gaiad/desired-gaiad.ts';
-import {
-  followSigner,
-  noAbsence,
-  type SignerAbsence,
-  selfSigning,
-  stuckSinceSigner,
-} from './gaiad/node-faults.ts';
+import { followSigner, noAbsence, type SignerAbsence } from './gaiad/node-faults.ts';
 import { NodeRpc } from './gaiad/rpc.ts';
-import { keyFileOf, Supervisor, type SupervisorInputs } from './gaiad/supervisor.ts';
+import { keyFileOf, Supervisor } from './gaiad/supervisor.ts';
+import { type SupervisorInputs, supervisorInputs } from './gaiad/supervisor-inputs.ts';
 import { Reporter } from './health/reporter.ts';
 import type { Seen } from './health/reports.ts';
 import { writeFileAtomically } from './home/atomic-file.ts';
@@ -40,12 +35,10 @@ import { StatusServer } from './status/status-server.ts';
 
 const tickMs = 250;
 const settingsTick = 40;
-/** The chain moves when its last block is this many block times old at most. */
-const movingBlocks = 3;
-const movingMsMin = 5_000;
 /** Disconnected for this long is worth an alert, which is told on return. */
 const offlineAlertMs = 60_000;
 const countsPeriodTicks = 40;
+const sleptMsMin = 2_000;
 
 export class Pilot {
   readonly #home: Home;
@@ -67,6 +60,7 @@ export class Pilot {
   #absence: SignerAbsence = noAbsence;
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
+  #tickedAtMs = 0;
 
   /** @param makeLink undefined: stand-alone, without a cloud. */
   constructor(home: Home, makeLink: MakeLink | undefined, log: Logger, clock: Clock = systemClock) {
@@ -210,6 +204,7 @@ export class Pilot {
     const status = { pid: process.pid, ...(address ? { address } : {}) };
     await writeFileAtomically(this.#home.path(homePaths.statusFile), `${JSON.stringify(status)}\n`, 0o644);
     if (address) this.#log.info({ address }, 'status agent');
+    this.#tickedAtMs = this.#clock.monotonicMs();
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -235,6 +230,10 @@ export class Pilot {
 
   #tick(): void {
     const nowMs = this.#clock.monotonicMs();
+    const sleptMs = nowMs - this.#tickedAtMs;
+    this.#tickedAtMs = nowMs;
+    // It was frozen, or the machine slept: what it last heard is old, and what came meanwhile is read only now.
+    if (sleptMs >= sleptMsMin) return;
     this.#ticks += 1;
     const { signer } = this.#role;
     if (signer) this.#absence = followSigner(this.#absence, signer, nowMs);
@@ -269,33 +268,17 @@ export class Pilot {
   }
 
   #supervisorInputs(): SupervisorInputs {
-    const { view, node } = this.#chain;
-    const { config, node: identity } = this.#home;
     const nowMs = this.#clock.monotonicMs();
-    const seconds = blockSeconds(view);
-    const sinceCommitMs = nowMs - (view.committedAtMs ?? Number.NEGATIVE_INFINITY);
-    const { signer } = this.#role;
-    const address = signer?.status?.address;
-    const answered = node.answeredAtMs !== undefined;
-    return {
+    return supervisorInputs({
+      kind: this.#home.node.kind,
       desired: this.#wantedOverlay(nowMs),
-      run: this.#desiredGaiad?.run ?? 'running',
-      signer: signer ? { up: signer.up, downForMs: signer.downForMs } : 'none',
-      address,
-      node: {
-        answered,
-        silentMs: node.silentSinceMs === undefined ? 0 : nowMs - node.silentSinceMs,
-        height: view.height,
-        moves: sinceCommitMs <= Math.max(movingMsMin, movingBlocks * 1000 * (seconds ?? 0)),
-        blockSeconds: seconds,
-        selfSigning: selfSigning(identity.kind, config.signer !== undefined, address, node.status),
-        stuck: stuckSinceSigner(
-          this.#absence,
-          { answered, committedAtMs: view.committedAtMs, blockSeconds: seconds },
-          nowMs,
-        ),
-      },
-    };
+      run: this.#desiredGaiad?.run,
+      signer: this.#role.signer,
+      absence: this.#absence,
+      chain: this.#chain.view,
+      node: this.#chain.node,
+      nowMs,
+    });
   }
 
   #wantedOverlay(nowMs: number): OverlayInput['desired'] {

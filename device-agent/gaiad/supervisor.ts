@@ -17,7 +17,6 @@ import {
   reportedOverlay,
 } from '../overlay/overlay-runner.ts';
 import { hashOnDisk, type OverlayStore } from '../overlay/overlay-state.ts';
-import type { OverlayInput } from '../overlay/plan-overlay.ts';
 import { GaiadProcess } from './gaiad-process.ts';
 import { KeyGuard } from './key-guard.ts';
 import { NodeLog } from './node-log.ts';
@@ -35,31 +34,12 @@ import {
   supervisionTroubles,
 } from './plan-supervision.ts';
 
+import type { SupervisorInputs } from './supervisor-inputs.ts';
+
 const turnPeriodMs = 200;
 const logBoundPeriodMs = 30_000;
 /** A step that failed is planned again after this. */
 const faultPauseMs = 2_000;
-
-/** What the supervisor is told each turn. */
-export interface SupervisorInputs {
-  desired: OverlayInput['desired'];
-  run: 'running' | 'stopped';
-  signer: SupervisionInput['signer'];
-  /** The consensus address, where the signer told it. */
-  address: string | undefined;
-  node: {
-    answered: boolean;
-    silentMs: number;
-    height: number;
-    /** Committed a block within the last few block times. */
-    moves: boolean;
-    blockSeconds: number | undefined;
-    /** It votes with a key that is not Beam's signer's: how that shows. */
-    selfSigning: { address: string; text: string } | undefined;
-    /** It stands still since its signer was away: the node gives up a vote's retries only after minutes. */
-    stuck: string | undefined;
-  };
-}
 
 export interface SupervisorOptions {
   chain: ChainHome & { command: readonly string[]; startArguments: readonly string[] };
