@@ -23,8 +23,9 @@ export class CliError extends Error {
 /** Errors of ours, by name, that tell of bad input: nothing was tried. */
 const inputErrorNames = new Set([
   'ConfigError',
-  'PemError',
-  'CertificateError',
+  'CertificateFileError',
+  'KeyError',
+  'HomeExistsError',
   'FolderInUseError',
   'FleetDataError',
   'InvalidInputError',
@@ -69,6 +70,7 @@ const trustCodes = new Set([
 
 /** @param place what the command spoke to, for errors that don't say it themselves. */
 export function describeError(error: unknown, place?: string): string {
+  if (error instanceof CliError) return error.message;
   const at = place === undefined ? '' : `${place}: `;
   const code = codeOf(error);
   if (code !== undefined && networkCodes[code]) {

@@ -27,6 +27,11 @@ export interface Ended {
   stderr: string;
 }
 
+/** The command, as its file and leading arguments. */
+export function beamCommand(): string[] {
+  return [process.execPath, join(bundles, 'beam.js')];
+}
+
 function spawnBeam(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
   return spawn(process.execPath, [join(bundles, 'beam.js'), ...args], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },

@@ -1,6 +1,6 @@
 /** A fleet as `npm start` brings it up, and what an operator does to it, by every route. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DeleteThingShadowCommand, UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -8,7 +8,7 @@ import type { MqttClient } from 'mqtt';
 import { missedBlocks } from '../local-fleet/chains/observe.ts';
 import { findConflicts, readJournal } from '../local-fleet/drill/journals.ts';
 import { type HealthMessage, healthMessage } from '../protocol/topics.ts';
-import { processesIn, RunningFleet, until } from './beam.ts';
+import { beam, processesIn, RunningFleet, until } from './beam.ts';
 
 const validators = ['demo_a', 'demo_b', 'demo_c'];
 const sentries = ['demo_s1', 'demo_s2'];
@@ -227,6 +227,23 @@ test('the active set to standby: another takes over; with nobody fit it stays ac
   });
   expect(standbys).toContain(next);
   await settled(next, epoch + 1);
+});
+
+test("a signer with another chain's id is not enrolled", async () => {
+  const home = join(fleet.data, 'elsewhere');
+  mkdirSync(join(home, 'signer'), { recursive: true });
+  for (const name of ['config.toml', 'node.toml', 'signer/priv_validator_key.json']) {
+    copyFileSync(join(fleet.data, 'nodes/b', name), join(home, name));
+  }
+  const config = readFileSync(join(home, 'config.toml'), 'utf8');
+  writeFileSync(
+    join(home, 'config.toml'),
+    config.replace('chain_id = "beam-demo"', 'chain_id = "cosmoshub-4"'),
+  );
+  const enrol = await beam(['signer', 'enrol', '--home', home, '--yes']);
+  expect(enrol.code).not.toBe(0);
+  expect(enrol.stderr).toMatch(/is on chain beam-demo, config.toml has .*cosmoshub-4.*correct one of them/);
+  expect(existsSync(join(home, 'signer/state/enrolled.json'))).toBe(false);
 });
 
 test('Ctrl-C ends every process; started again the fleet goes on from its files', async () => {

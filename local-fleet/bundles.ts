@@ -1,5 +1,6 @@
 /** The bundles that the fleet's processes run from, and how each is started. */
 
+import { utimes } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,4 +18,14 @@ export function bundleCommands(bundles: string) {
     signer: node('signer.js'),
     standInScript: join(bundles, 'stand-in-chain.js'),
   };
+}
+
+const touchEveryMs = 3600 * 1000;
+
+/** Bundles that nothing has used for a day are removed (build/bundle.js): ours are in use while processes run from them. */
+export function keepBundles(bundles: string): () => void {
+  const touch = () => utimes(bundles, new Date(), new Date(), () => {});
+  const timer = setInterval(touch, touchEveryMs);
+  timer.unref();
+  return () => clearInterval(timer);
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { configureFleet } from '../operator/actions/configure-fleet.ts';
 import { connectOperator, disconnect, type Operator } from '../operator/actions/operator.ts';
 import { signRecordKey } from '../protocol/sign-record.ts';
-import { bundleCommands } from './bundles.ts';
+import { bundleCommands, keepBundles } from './bundles.ts';
 import { consensusAddressOf } from './data/consensus-key.ts';
 import { dataPaths, type FleetFile, writeFleetFile, writeJson } from './data/layout.ts';
 import { placeConsensusKey, writeNodeHome } from './data/node-home.ts';
@@ -100,7 +100,12 @@ export class LocalFleet {
     const { data, bundles, plan, say, signal } = this.#options;
     const paths = dataPaths(data);
     const commands = bundleCommands(bundles);
-    this.#unlock = lockFolder(data);
+    const unlock = lockFolder(data);
+    const letBundlesGo = keepBundles(bundles);
+    this.#unlock = () => {
+      letBundlesGo();
+      unlock();
+    };
     const left = await this.runner.endLeftovers();
     if (left.length > 0) say(`ended what an earlier run had left: ${left.join(', ')}`);
     const stored = storedFleet(data, plan, commands.standInScript);

@@ -1,11 +1,12 @@
 /** Writes a server's Beam home for a node of a local fleet; what is there already stays as it is. */
 
 import { randomBytes } from 'node:crypto';
-import { chmod, copyFile, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import TOML from '@iarna/toml';
 import { type ConfigFile, homePaths, type NodeFile } from '../../protocol/config.ts';
-import { socketFolder } from './layout.ts';
+import { FleetDataError, socketFolder } from './layout.ts';
 
 export interface NodeHomeSpec {
   root: string;
@@ -74,11 +75,21 @@ export async function writeNodeHome(spec: NodeHomeSpec): Promise<void> {
   const folders = [root, ...[homePaths.certs, homePaths.run, homePaths.logs].map((name) => join(root, name))];
   if (node.kind === 'validator') folders.push(join(root, 'signer'), socketFolder(root));
   for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (node.kind === 'validator') await requireOwn(socketFolder(root));
   await writeWhereChanged(join(root, homePaths.node), toml({ ...node }));
   await writeWhereChanged(join(root, homePaths.config), toml({ ...nodeConfig(spec) }));
   if (node.kind === 'validator') {
     await writeWhereChanged(join(root, credentialsPath), credentialsFile(cloud));
   }
+}
+
+/** A short folder for sockets is in a place that all users share: another's could be there first. */
+async function requireOwn(folder: string): Promise<void> {
+  const { uid, mode } = await lstat(folder);
+  if (uid === userInfo().uid && (mode & 0o077) === 0) return;
+  throw new FleetDataError(
+    `${folder} is another user's, or open to others; remove it, or give a shorter folder with --data`,
+  );
 }
 
 /** Comments say where the file came from: a person may look into it. */
