@@ -206,6 +206,32 @@ test('a client that says nothing for one and a half times its keep-alive is cut'
   expect(JSON.parse(inbox.texts()[0] ?? '{}')).toMatchObject({ disconnectReason: 'MQTT_KEEP_ALIVE_TIMEOUT' });
 });
 
+test('a subscription that was refused is not kept with the session, though its neighbour is', async () => {
+  const { policies } = cloud.core.registry;
+  const document = (filter: string) =>
+    JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [
+        { Effect: 'Allow', Action: ['iot:Connect', 'iot:Publish', 'iot:Receive'], Resource: '*' },
+        { Effect: 'Allow', Action: 'iot:Subscribe', Resource: any(`topicfilter/${filter}`) },
+      ],
+    });
+  await policies.ensure('narrow', document('mine/*'));
+  const device = await cloud.device('demo_narrow', ['narrow']);
+  const first = await cloud.connect(device, { clean: false, protocolVersion: 4 });
+  await first.subscribeAsync(['mine/a', 'theirs/a'], { qos: 1 }).catch(() => undefined);
+  await first.endAsync();
+  const sender = await cloud.connect(await cloud.device('demo_sender'));
+  await sender.publishAsync('theirs/a', 'not for you', { qos: 1 });
+  await sender.publishAsync('mine/a', 'for you', { qos: 1 });
+  const second = await cloud.connect(device, { clean: false, protocolVersion: 4, manualConnect: true });
+  const inbox = listen(second);
+  second.connect();
+  await inbox.until(1);
+  await settle();
+  expect(inbox.texts()).toEqual(['for you']);
+});
+
 test("a policy of the thing's group counts", async () => {
   const { groups, policies } = cloud.core.registry;
   const device = await cloud.device('demo_grouped', []);

@@ -13,6 +13,7 @@ import type { KeyAndCertificate } from '../tls/issuer.ts';
 import { Emitter } from './emitter.ts';
 import { createHooks } from './hooks.ts';
 import { createIngress, isForRulesOnly, type MessageListener, type MessageMeta } from './ingress.ts';
+import { guardPackets } from './packet-guard.ts';
 import { filtersPerSubscribeMax, Peer } from './peer.ts';
 import { connectedEvent, disconnectedEvent, openPresenceBook } from './presence.ts';
 import { Sessions } from './sessions.ts';
@@ -61,28 +62,14 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-interface PacketSource {
-  prependListener(
-    event: 'packet',
-    listener: (packet: { cmd: string; subscriptions?: unknown[] }) => void,
-  ): void;
-}
-
-/** aedes does not tell how many filters a SUBSCRIBE has, nor that a client said goodbye: its parser does. */
-function packetsOf(client: Client): PacketSource {
-  const parser: unknown = Reflect.get(client, '_parser');
-  if (typeof parser === 'object' && parser !== null && 'prependListener' in parser)
-    return parser as PacketSource;
-  throw new Error('aedes has changed: a client has no _parser. Use the version that package.json names.');
-}
-
 /** Makes the broker; it takes connections after `listen`. */
 export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { store, registry, log } = options;
   const keepAliveSeconds = options.keepAliveSeconds ?? { min: 30, max: 1200 };
   const peers = new WeakMap<Client, Peer>();
   const live = new Map<string, { client: Client; peer: Peer }>();
-  const sessions = new Sessions(store, (clientId) =>
+  const granted = new WeakSet<object>();
+  const sessions = new Sessions(store, granted, (clientId) =>
     log.warn({ clientId }, 'the queue of a session is full; its newest message is dropped'),
   );
   const presence = openPresenceBook(store, (error) =>
@@ -113,6 +100,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     ...createHooks({
       peerOf: (client) => peers.get(client),
       isActive,
+      granted,
+      withdrawn: (client, filter) => sessions.removeSubscriptions(client, [filter]),
       admitted: (client) => live.get(client.id)?.peer.ends('DUPLICATE_CLIENTID'),
       ingress,
       log,
@@ -197,16 +186,23 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     const client = aedes.handle(socket);
     const peer = new Peer(registry, certificateId, ipAddress);
     peers.set(client, peer);
-    packetsOf(client).prependListener('packet', ({ cmd, subscriptions }) => {
-      if (cmd === 'disconnect') peer.ends('CLIENT_INITIATED_DISCONNECT');
-      if (cmd === 'subscribe' && (subscriptions?.length ?? 0) > filtersPerSubscribeMax) {
+    guardPackets(
+      client,
+      (packet) => {
+        if (packet.cmd === 'disconnect') peer.ends('CLIENT_INITIATED_DISCONNECT');
+        const tooMany = packet.cmd === 'subscribe' && packet.subscriptions.length > filtersPerSubscribeMax;
+        if (!tooMany) return true;
         const why = `more than ${filtersPerSubscribeMax} filters`;
-        log.warn({ clientId: client.id, act: 'subscribe', why }, 'refused');
+        log.warn({ clientId: client.id, principalId: certificateId, act: 'subscribe', why }, 'refused');
+        cut(client, peer, 'CLIENT_ERROR', protocolError);
+        return false;
+      },
+      (error) => {
+        log.warn({ clientId: client.id, principalId: certificateId, why: error.message }, 'refused');
         peer.ends('CLIENT_ERROR');
-        // Not now: aedes is about to be given this very packet.
-        setImmediate(() => cut(client, peer, 'CLIENT_ERROR', protocolError));
-      }
-    });
+        socket.destroy();
+      },
+    );
   }
 
   const tls = createServer(

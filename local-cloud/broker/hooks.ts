@@ -31,6 +31,10 @@ export interface HookContext {
   isActive(certificateId: string): boolean;
   /** The client id is this connection's from now on. */
   admitted(client: Client): void;
+  /** Subscriptions that may be kept with the session. */
+  granted: WeakSet<object>;
+  /** A subscription that the policies do not let pass any more. */
+  withdrawn(client: Client, filter: string): void;
   ingress: Ingress;
   log: Logger;
   keepAliveSeconds: { min: number; max: number };
@@ -41,14 +45,8 @@ type Hooks = Pick<
   'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'
 >;
 
-export function createHooks({
-  peerOf,
-  isActive,
-  admitted,
-  ingress,
-  log,
-  keepAliveSeconds,
-}: HookContext): Hooks {
+export function createHooks(context: HookContext): Hooks {
+  const { peerOf, isActive, ingress, log, keepAliveSeconds } = context;
   /** aedes hands a will to `authorizePublish` as it came in CONNECT. */
   const wills = new WeakSet<object>();
 
@@ -125,7 +123,7 @@ export function createHooks({
       peer.clientId = client.id;
       const fault = policyFault(peer, 'iot:Connect', client.id);
       if (fault) return deny(fault);
-      admitted(client);
+      context.admitted(client);
       callback(null, true);
     },
 
@@ -174,13 +172,16 @@ export function createHooks({
       if (!peer) return callback(new Refused('the connection is not known'));
       if (peer.endReason) return callback(null, null);
       const { topic, qos } = subscription;
-      const fault = subscribeFault(peer, topic, qos) ?? policyFault(peer, 'iot:Subscribe', topic);
+      const denied = policyFault(peer, 'iot:Subscribe', topic);
+      if (denied) context.withdrawn(client, topic);
+      const fault = subscribeFault(peer, topic, qos) ?? denied;
       if (fault) {
         refuse(peer, 'subscribe', topic, fault);
         // MQTT 3: SUBACK 0x80; MQTT 5: 0x87.
         return callback(null, null);
       }
       peer.filters.add(topic);
+      context.granted.add(subscription);
       callback(null, subscription as Subscription);
     },
 

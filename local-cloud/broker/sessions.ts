@@ -76,10 +76,16 @@ export class Sessions {
   /** Filter → client ids with a subscription of QoS 1. */
   #queueing = new FilterIndex<string>();
   #wills = new Map<string, object>();
+  #granted: WeakSet<object>;
   #dropped: (clientId: string) => void;
 
-  constructor(store: Store, dropped: (clientId: string) => void) {
+  /**
+   * @param granted subscriptions that policies let pass: aedes hands over a SUBSCRIBE's others, too
+   * @param dropped told of a message that found a session's queue full
+   */
+  constructor(store: Store, granted: WeakSet<object>, dropped: (clientId: string) => void) {
     this.#store = store;
+    this.#granted = granted;
     this.#dropped = dropped;
   }
 
@@ -106,7 +112,9 @@ export class Sessions {
 
   addSubscriptions({ id }: ClientName, subscriptions: Subscription[]): Settled<undefined> {
     const session = this.#open(id);
-    for (const { topic, qos, rh, rap, nl, subscriptionIdentifier } of subscriptions) {
+    for (const subscription of subscriptions) {
+      if (!this.#granted.has(subscription)) continue;
+      const { topic, qos, rh, rap, nl, subscriptionIdentifier } = subscription;
       session.subscriptions.set(topic, {
         topic,
         qos,
