@@ -191,7 +191,8 @@ export class ChainWatch {
   /** What changes seldom. */
   async #lookAround(): Promise<void> {
     const { rpc, clock, log } = this.#options;
-    if (this.#node.peers !== undefined && clock.monotonicMs() - this.#peersAtMs < peersPeriodMs) return;
+    const periodMs = this.#node.peers ? peersPeriodMs : statusPeriodMs;
+    if (this.#node.peers !== undefined && clock.monotonicMs() - this.#peersAtMs < periodMs) return;
     this.#peersAtMs = clock.monotonicMs();
     try {
       const peers = await rpc.peers();

@@ -130,6 +130,8 @@ test('the log is bounded, while the process goes on writing to it too', async ()
   expect(statSync(`${log.file}.1`).size).toBe(nodeLogBytesMax + 1);
   writeFileSync(log.file, 'line one\n\u001b[31mlast\u001b[0m words\nlast words\n');
   expect(await log.lastWords()).toBe('line one | last words');
+  writeFileSync(log.file, 'Error: no genesis\nUsage:\n  start [flags]\n');
+  expect(await log.lastWords()).toBe('Error: no genesis');
 });
 
 function keyFile(path: string): string {

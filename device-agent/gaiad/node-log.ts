@@ -47,10 +47,11 @@ export class NodeLog {
         const length = Math.min(size, tailBytes);
         const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
         const lines = buffer.toString('utf8').split('\n').map(plain).filter(Boolean);
-        return [...new Set(lines)]
-          .slice(-2)
-          .map((line) => line.slice(0, lineCharsMax))
-          .join(' | ');
+        const different = [...new Set(lines)];
+        // A chain's binary prints its usage behind an error.
+        const complaints = different.filter((line) => /\berr(?:or)?\b|panic|fatal/i.test(line));
+        const telling = complaints.length > 0 ? complaints.slice(-1) : different.slice(-2);
+        return telling.map((line) => line.slice(0, lineCharsMax)).join(' | ');
       } finally {
         await file.close();
       }
