@@ -14,6 +14,8 @@ export interface RoundOptions {
   fault: Fault;
   /** As asked for. */
   blockSeconds: number;
+  /** 0 to 1: faults come at any moment of a block. */
+  random(): number;
   signal: AbortSignal;
 }
 
@@ -33,6 +35,7 @@ export async function runRound(drill: DrillFleet, options: RoundOptions): Promis
   const before = await drill.record();
   const active = drill.serverOf(before.holder);
   const processesBefore = processesOf(active, drill.fleet.runner);
+  await delay(options.random() * options.blockSeconds * 1000, undefined, { signal });
   const heightBefore = commits.latest;
 
   const inflicted = await doFault(drill, active, options);

@@ -70,7 +70,12 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
     drill = await openDrill(fleet, options);
     for (let turn = 1; turn <= times; turn += 1) {
       say(`round ${turn} of ${times}: ${fault === 'none' ? 'a planned switch' : `fault ${fault}`}`);
-      const round = await runRound(drill, { fault, blockSeconds: options.blockSeconds, signal });
+      const round = await runRound(drill, {
+        fault,
+        blockSeconds: options.blockSeconds,
+        random: Math.random,
+        signal,
+      });
       rounds.push(round);
       say(describeRound(round));
     }
