@@ -1,8 +1,23 @@
-/** Shadows on disk: each request is answered after its change is synced, requests to one shadow one after the other. */
+/** Shadows on disk: requests to one shadow in their order, each answered after its change is synced. */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { JsonObject } from './engines/json-tree.ts';
-import { applyShadowRequest, isForgotten, living, type ShadowMessage } from './engines/shadow.ts';
-import { type ShadowKey, type ShadowOperation, shadowTopicPrefix } from './engines/shadow-request.ts';
+import {
+  applyShadowRequest,
+  isForgotten,
+  living,
+  rejected,
+  type ShadowMessage,
+  type ShadowRequest,
+} from './engines/shadow.ts';
+import {
+  clientTokenOf,
+  isRefusal,
+  parsePayload,
+  type ShadowKey,
+  type ShadowOperation,
+  shadowTopicPrefix,
+} from './engines/shadow-request.ts';
 import { pairKey, pairOf, type Store } from './store/store.ts';
 
 /** `(topic, payload)`, sent at QoS 0: an acknowledged QoS 1 costs the AWS SDK 44 ms. */
@@ -26,58 +41,89 @@ export interface ShadowService {
   forgetOld(): Promise<void>;
 }
 
+interface Waiting extends ShadowRequest {
+  via: 'mqtt' | 'https';
+  answer(message: ShadowMessage): void;
+  /** The rules engine counts by it how many rules led to a message. */
+  inItsContext<R>(act: () => R): R;
+}
+
+/** Requests that share one write. */
+const batchMax = 64;
+
+function internalFailure({ operation, payload }: ShadowRequest): ShadowMessage {
+  const parsed = parsePayload(payload);
+  const token = isRefusal(parsed) ? {} : clientTokenOf(parsed.value);
+  return rejected(
+    operation,
+    { code: 500, message: 'Internal service failure' },
+    Date.now(),
+    isRefusal(token) ? {} : token,
+  );
+}
+
 export function createShadowService(
   store: Store,
   publish: ShadowPublish,
   nowMs: () => number,
   failed: (error: unknown, topic: string) => void,
 ): ShadowService {
-  const running = new Map<string, Promise<unknown>>();
+  /** Requests that wait, by shadow; a shadow that is here is being worked on. */
+  const waiting = new Map<string, Waiting[]>();
 
-  async function apply(
-    key: ShadowKey,
-    operation: ShadowOperation,
-    payload: Uint8Array,
-    via: 'mqtt' | 'https',
-  ): Promise<ShadowMessage> {
-    const id = pairKey(key.thing, key.shadow ?? '');
-    const prefix = shadowTopicPrefix(key);
-    const outcome = applyShadowRequest(store.shadows.get(id), { key, operation, payload }, nowMs());
-    let { answer, messages } = outcome;
-    try {
-      if (outcome.store) await store.shadows.put(id, outcome.store);
-    } catch (error) {
-      failed(error, `${prefix}/${operation}`);
-      const { clientToken } = answer.payload;
-      answer = {
-        tail: `${operation}/rejected`,
-        payload: {
-          code: 500,
-          message: 'Internal service failure',
-          ...(clientToken === undefined ? {} : { clientToken }),
-        },
-      };
-      messages = [answer];
+  /** Applies a batch to one shadow and stores the result. @returns an answer and messages a request */
+  async function apply(id: string, batch: readonly Waiting[]) {
+    const before = store.shadows.get(id);
+    let current = before;
+    const outcomes = batch.map((request) => {
+      const outcome = applyShadowRequest(current, request, nowMs());
+      current = outcome.store ?? current;
+      return outcome;
+    });
+    if (current !== before && current !== undefined) await store.shadows.put(id, current);
+    return outcomes;
+  }
+
+  function send({ key, operation, via }: Waiting, messages: readonly ShadowMessage[]): void {
+    for (const { tail, payload } of messages) {
+      if (via === 'https' && (operation === 'get' || tail.endsWith('/rejected'))) continue;
+      publish(`${shadowTopicPrefix(key)}/${tail}`, Buffer.from(JSON.stringify(payload)));
     }
-    for (const message of messages) {
-      if (via === 'https' && (operation === 'get' || message.tail.endsWith('/rejected'))) continue;
-      publish(`${prefix}/${message.tail}`, Buffer.from(JSON.stringify(message.payload)));
+  }
+
+  /** Works on the requests to one shadow until none is left: what came meanwhile shares one write. */
+  async function work(id: string, queue: Waiting[]): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue.splice(0, batchMax);
+      const outcomes = await apply(id, batch).catch((error: unknown) => {
+        failed(error, `${shadowTopicPrefix(batch[0]?.key ?? { thing: id })}`);
+        return undefined;
+      });
+      for (const [index, request] of batch.entries()) {
+        const outcome = outcomes?.[index];
+        const answer = outcome?.answer ?? internalFailure(request);
+        request.inItsContext(() => send(request, outcome?.messages ?? [answer]));
+        request.answer(answer);
+      }
     }
-    return answer;
+    waiting.delete(id);
   }
 
   return {
     request(key, operation, payload, via) {
       const id = pairKey(key.thing, key.shadow ?? '');
-      const before = running.get(id) ?? Promise.resolve();
-      const result = before.then(() => apply(key, operation, payload, via));
-      const settled = result
-        .catch(() => undefined)
-        .finally(() => {
-          if (running.get(id) === settled) running.delete(id);
-        });
-      running.set(id, settled);
-      return result;
+      return new Promise((answer) => {
+        const inItsContext = AsyncLocalStorage.snapshot();
+        const request = { key, operation, payload, via, answer, inItsContext };
+        const queue = waiting.get(id);
+        if (queue) {
+          queue.push(request);
+          return;
+        }
+        const started = [request];
+        waiting.set(id, started);
+        void work(id, started);
+      });
     },
     read(key) {
       const request = { key, operation: 'get', payload: new Uint8Array() } as const;
@@ -97,7 +143,7 @@ export function createShadowService(
       for (const [key, shadow] of [...store.shadows.entries()]) {
         const [thing, name] = pairOf(key);
         // Not while a request may make it again.
-        if (isForgotten(shadow, now) && !running.has(pairKey(thing, name))) await store.shadows.remove(key);
+        if (isForgotten(shadow, now) && !waiting.has(pairKey(thing, name))) await store.shadows.remove(key);
       }
     },
   };

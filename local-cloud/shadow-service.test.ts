@@ -1,0 +1,121 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { createShadowService } from './shadow-service.ts';
+import { openStore, type Store } from './store/store.ts';
+
+let folder = '';
+let store: Store;
+let published: { tail: string; payload: Record<string, unknown> }[] = [];
+let nowMs = 1_700_000_000_000;
+const failures: unknown[] = [];
+const key = { thing: 'demo_a', shadow: 'role' };
+const context = new AsyncLocalStorage<string>();
+const contexts: (string | undefined)[] = [];
+
+function service() {
+  return createShadowService(
+    store,
+    (topic, payload) => {
+      const tail = topic.split('/').slice(-2).join('/');
+      published.push({ tail, payload: JSON.parse(payload.toString()) as Record<string, unknown> });
+      contexts.push(context.getStore());
+    },
+    () => nowMs,
+    (error) => failures.push(error),
+  );
+}
+const update = (n: number, clientToken?: string) =>
+  Buffer.from(JSON.stringify({ state: { reported: { n } }, clientToken }));
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'beam-shadows-'));
+  store = await openStore(folder);
+  published = [];
+  contexts.length = 0;
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('what is answered is on disk, and requests made at once each get a version of their own, in their order', async () => {
+  const shadows = service();
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, n) =>
+      shadows.request(key, 'update', update(n), 'mqtt').then((answer) => {
+        expect(store.shadows.get('demo_a role')?.version).toBeGreaterThanOrEqual(
+          Number(answer.payload.version),
+        );
+        return answer.payload.version;
+      }),
+    ),
+  );
+  expect(answers).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
+  const documents = published.filter(({ tail }) => tail === 'update/documents').map(({ payload }) => payload);
+  expect(
+    documents
+      .slice(1)
+      .every((each, n) => JSON.stringify(each.previous) === JSON.stringify(documents[n]?.current)),
+  ).toBe(true);
+});
+
+test('each message is sent in the context of the request that brought it about', async () => {
+  const shadows = service();
+  const names = ['a', 'b', 'c'];
+  await Promise.all(
+    names.map((name, n) => context.run(name, () => shadows.request(key, 'update', update(n), 'mqtt'))),
+  );
+  expect(contexts).toEqual(['a', 'a', 'b', 'b', 'c', 'c']);
+});
+
+test('when the disk fails, every request of that moment is refused, and the shadow is as it was', async () => {
+  const shadows = service();
+  await shadows.request(key, 'update', update(1), 'mqtt');
+  const { put } = store.shadows;
+  Object.defineProperty(store.shadows, 'put', {
+    configurable: true,
+    value: () => Promise.reject(new Error('disk full')),
+  });
+  published = [];
+  const answers = await Promise.all(
+    [2, 3].map((n) => shadows.request(key, 'update', update(n, `t${n}`), 'mqtt')),
+  );
+  expect(answers).toMatchObject(
+    [2, 3].map((n) => ({ tail: 'update/rejected', payload: { code: 500, clientToken: `t${n}` } })),
+  );
+  expect(published.map(({ tail }) => tail)).toEqual(['update/rejected', 'update/rejected']);
+  expect(failures.length).toBeGreaterThan(0);
+  Object.defineProperty(store.shadows, 'put', { configurable: true, value: put });
+  expect((await shadows.request(key, 'update', update(4), 'mqtt')).payload.version).toBe(2);
+});
+
+test('over HTTPS, what changes a shadow is published, refusals and reads are not', async () => {
+  const shadows = service();
+  await shadows.request(key, 'get', Buffer.alloc(0), 'https');
+  await shadows.request(key, 'update', Buffer.from('{}'), 'https');
+  expect(published).toEqual([]);
+  await shadows.request(key, 'update', update(1), 'https');
+  await shadows.request(key, 'get', Buffer.alloc(0), 'https');
+  await shadows.request(key, 'delete', Buffer.alloc(0), 'https');
+  expect(published.map(({ tail }) => tail)).toEqual([
+    'update/accepted',
+    'update/documents',
+    'delete/accepted',
+  ]);
+});
+
+test('what is left of a deleted shadow is dropped after 48 hours', async () => {
+  const shadows = service();
+  await shadows.request(key, 'update', update(1), 'mqtt');
+  await shadows.request({ thing: 'demo_b' }, 'update', update(1), 'mqtt');
+  await shadows.request(key, 'delete', Buffer.alloc(0), 'mqtt');
+  expect(shadows.namedShadowsOf('demo_a')).toEqual([]);
+  await shadows.forgetOld();
+  expect([...store.shadows.entries()]).toHaveLength(2);
+  nowMs += 48 * 3600 * 1000;
+  await shadows.forgetOld();
+  expect([...store.shadows.entries()].map(([id]) => id)).toEqual(['demo_b ']);
+});
