@@ -62,12 +62,17 @@ export async function enrolmentFloor(from: FloorFrom): Promise<SignPosition> {
       `the chain has started: ${rpc} is at height ${committed}; enrol without --chain-not-started, which waits for ${quietBlocks} blocks without our signature`,
     );
   }
+  if (committed === undefined) await checkNeverRan(gaiadHome);
   if (imported > 0) {
     throw new EnrolError(
       `${files.find((file) => importedHeight(file) > 0)} shows that this key has signed up to height ${imported}: the chain has started; enrol without --chain-not-started`,
     );
   }
   return closed((await initialHeight(join(gaiadHome, 'config/genesis.json'))) - 1);
+}
+
+function silentNode(rpc: string): string {
+  return `${rpc} does not answer, or its node still catches up: enrolment needs a node at the head of the chain; start gaiad and wait until it is`;
 }
 
 /** Waits. @returns the chain's height after `quietBlocks` blocks without our signature. @throws EnrolError */
@@ -81,9 +86,7 @@ async function quietHeight({ node, clock, rpc, onProgress, signal }: FloorFrom):
     const committed = await node.committedHeight();
     if (committed !== undefined) heardMs = clock.now();
     else if (clock.now() - heardMs > silentMsMax) {
-      throw new EnrolError(
-        `${rpc} does not answer: enrolment needs a node that follows the chain; start gaiad, or give --chain-not-started for a chain before its first block`,
-      );
+      throw new EnrolError(silentNode(rpc));
     }
     looked ??= committed;
     // The newest commit is what this node happened to see of it; the one before is the chain's.
@@ -102,7 +105,12 @@ async function quietHeight({ node, clock, rpc, onProgress, signal }: FloorFrom):
     }
     if (quiet < quietBlocks) await clock.sleep(pollMs, signal);
   }
-  return Math.max(looked ?? 0, (await node.committedHeight()) ?? 0);
+  for (;;) {
+    const committed = await node.committedHeight();
+    if (committed !== undefined) return Math.max(looked ?? 0, committed);
+    if (signal?.aborted || clock.now() - heardMs > silentMsMax) throw new EnrolError(silentNode(rpc));
+    await clock.sleep(pollMs, signal);
+  }
 }
 
 const numeral = z.union([z.number().int().nonnegative(), z.string().regex(/^\d{1,15}$/)]);
@@ -127,18 +135,43 @@ function importedHeight(file: string): number {
   );
 }
 
-/** Looks for `initial_height` without reading a genesis of gigabytes at once. 1 where it is not told. */
+/** How long after its genesis time a chain may still wait for its first block. */
+const genesisAgeMsMax = 24 * 3600 * 1000;
+
+/** With no node to ask, `--chain-not-started` is believed only where nothing speaks against it. @throws EnrolError */
+async function checkNeverRan(gaiadHome: string): Promise<void> {
+  const remedy = 'start gaiad and enrol again: its RPC tells how far the chain is';
+  for (const name of ['data/blockstore.db', 'data/state.db']) {
+    if (existsSync(join(gaiadHome, name))) {
+      throw new EnrolError(`${join(gaiadHome, name)} shows that this node has run; ${remedy}`);
+    }
+  }
+  const genesis = join(gaiadHome, 'config/genesis.json');
+  const time = Date.parse((await inGenesis(genesis, /"genesis_time"\s*:\s*"([^"]{1,40})"/)) ?? '');
+  if (Date.now() - time > genesisAgeMsMax) {
+    throw new EnrolError(
+      `${genesis} has the genesis time ${new Date(time).toISOString()}: the chain has started by now; ${remedy}`,
+    );
+  }
+}
+
 async function initialHeight(genesis: string): Promise<number> {
-  if (!existsSync(genesis)) return 1;
+  const text = await inGenesis(genesis, /"initial_height"\s*:\s*"?(\d{1,15})"?\s*[,}]/);
+  return Math.max(1, Number(text ?? 1));
+}
+
+/** What the pattern's group finds, without reading a genesis of gigabytes at once. */
+async function inGenesis(genesis: string, pattern: RegExp): Promise<string | undefined> {
+  if (!existsSync(genesis)) return undefined;
   const handle = await open(genesis, 'r');
   try {
     let tail = '';
     for await (const chunk of handle.createReadStream({ encoding: 'utf8', highWaterMark: 1 << 20 })) {
-      const match = /"initial_height"\s*:\s*"?(\d{1,15})"?\s*[,}]/.exec(tail + chunk);
-      if (match?.[1]) return Math.max(1, Number(match[1]));
-      tail = String(chunk).slice(-64);
+      const match = pattern.exec(tail + chunk);
+      if (match?.[1]) return match[1];
+      tail = String(chunk).slice(-128);
     }
-    return 1;
+    return undefined;
   } finally {
     await handle.close();
   }

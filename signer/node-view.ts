@@ -11,7 +11,7 @@ const numeral = z.string().regex(/^\d{1,16}$/);
 const status = z.object({
   result: z.object({
     node_info: z.object({ network: z.string() }),
-    sync_info: z.object({ latest_block_height: numeral }),
+    sync_info: z.object({ latest_block_height: numeral, catching_up: z.boolean() }),
   }),
 });
 const commit = z.object({
@@ -51,8 +51,9 @@ export function rpcNodeView(rpc: string, chainId: string, address: string, timeo
   return {
     async committedHeight() {
       const answer = (await get(rpc, '/status', status, timeoutMs))?.result;
-      // A node of another chain bears nothing out.
-      return answer?.node_info.network === chainId ? Number(answer.sync_info.latest_block_height) : undefined;
+      // A node of another chain bears nothing out, nor does one that syncs: the chain is elsewhere by now.
+      if (answer?.node_info.network !== chainId || answer.sync_info.catching_up) return undefined;
+      return Number(answer.sync_info.latest_block_height);
     },
     async ourSignatureAt(height) {
       const answer = await get(rpc, `/commit?height=${height}`, commit, timeoutMs);

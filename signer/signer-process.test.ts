@@ -39,7 +39,7 @@ const address = consensusAddress(rawPublic);
 const recordKey = signRecordKey(chainId, address);
 
 /** The chain as the nodes' RPC tells it. */
-const chain = { height: 0, signed: new Set<number>(), blocksALook: 0 };
+const chain = { height: 0, signed: new Set<number>(), blocksALook: 0, catchingUp: false };
 let root: string;
 let dynamo: Dynamo;
 let dynamoServer: HttpServer;
@@ -62,7 +62,10 @@ beforeAll(async () => {
     const height = Number(/height=(\d+)/.exec(req.url ?? '')?.[1] ?? 0);
     const result =
       req.url === '/status'
-        ? { node_info: { network: chainId }, sync_info: { latest_block_height: String(chain.height) } }
+        ? {
+            node_info: { network: chainId },
+            sync_info: { latest_block_height: String(chain.height), catching_up: chain.catchingUp },
+          }
         : {
             signed_header: {
               header: { height: String(height), chain_id: chainId },
@@ -342,6 +345,33 @@ test('one process a state folder; the enrolment says what is wrong', async () =>
   await expect(enrol({ home: makeHome('c', false), guard: 'local', chainNotStarted: true })).rejects.toThrow(
     /is at height 5/,
   );
+}, 20_000);
+
+test('a node that catches up bears nothing out: no "not started" over its blocks, no signature before it is level', async () => {
+  const home = makeHome('a', false);
+  chain.catchingUp = true;
+  try {
+    writeFileSync(join(home, 'gaiad/data/blockstore.db'), '');
+    await expect(enrol({ home, guard: 'local', chainNotStarted: true })).rejects.toThrow(
+      /blockstore\.db shows that this node has run/,
+    );
+    rmSync(join(home, 'gaiad/data/blockstore.db'));
+    mkdirSync(join(home, 'gaiad/config'));
+    const genesis = join(home, 'gaiad/config/genesis.json');
+    writeFileSync(genesis, JSON.stringify({ genesis_time: '2024-01-01T00:00:00Z', chain_id: chainId }));
+    await expect(enrol({ home, guard: 'local', chainNotStarted: true })).rejects.toThrow(
+      /has started by now/,
+    );
+    rmSync(genesis);
+    await enrol({ home, guard: 'local', chainNotStarted: true });
+    const node = new Node(home);
+    await startSigner(home);
+    expect(await node.ask({ height: 1, step: 2 })).toBe('unvetted');
+    chain.catchingUp = false;
+    expect(await node.ask({ height: 1, step: 3 })).toBe('signed');
+  } finally {
+    chain.catchingUp = false;
+  }
 }, 20_000);
 
 test('a running chain is enrolled after ten blocks without our signature, while the unenrolled signer serves the node', async () => {

@@ -20,6 +20,8 @@ export interface ForeignWatchParts {
 export class ForeignWatch {
   readonly #parts: ForeignWatchParts;
   #vetted = false;
+  /** The newest commit that was looked at. */
+  #lookedTo = -1;
   #looking = false;
 
   constructor(parts: ForeignWatchParts) {
@@ -29,15 +31,29 @@ export class ForeignWatch {
   /** A claim, or a loss of the right: the next signature is a first one again. */
   reset(): void {
     this.#vetted = false;
+    this.#lookedTo = -1;
   }
 
-  /** Before the first signature. @throws Refusal unless the newest commits show no signature but known ones */
-  async vet(): Promise<void> {
+  /**
+   * Before the first signature. A node that is behind shows old commits alone, so the commit just below what is asked
+   * must be among those looked at, or be known already.
+   * @param asked the height to be signed; undefined: ahead of a request, which then need not wait
+   * @throws Refusal unless the newest commits show no signature but known ones
+   */
+  async vet(asked?: number): Promise<void> {
     if (this.#vetted) return;
+    if (asked === undefined || asked - 1 > this.#lookedTo) await this.#lookAtNewest();
+    // Else it looks again at the next one. A node whose RPC is further behind than that is invariant 8's affair.
+    this.#vetted = asked !== undefined && asked - 1 <= this.#lookedTo;
+  }
+
+  async #lookAtNewest(): Promise<void> {
     const { node } = this.#parts;
     const committed = await node.committedHeight();
-    if (committed === undefined) throw unvetted("the node's RPC does not answer");
-    const above = Math.max(this.#parts.knownHeight() ?? 0, committed - commitsLookedAtMax, 0);
+    if (committed === undefined)
+      throw unvetted("the node's RPC does not answer, or the node still catches up");
+    const known = this.#parts.knownHeight() ?? 0;
+    const above = Math.max(known, committed - commitsLookedAtMax, 0);
     const heights: number[] = [];
     for (let height = committed; height > above; height--) heights.push(height);
     const looks = await Promise.all(heights.map((height) => node.ourSignatureAt(height)));
@@ -45,7 +61,7 @@ export class ForeignWatch {
     if (signed !== undefined) await this.#suspect(signed);
     const unknown = heights[looks.indexOf('unknown')];
     if (unknown !== undefined) throw unvetted(`the node does not show the commit of height ${unknown}`);
-    this.#vetted = true;
+    this.#lookedTo = Math.max(known, committed);
   }
 
   /** With each commit. One look at a time; a commit that can't be seen proves nothing either way. */

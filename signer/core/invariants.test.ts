@@ -296,6 +296,20 @@ test('invariant 9: before the first signature after a claim, a committed one abo
   expect(await fleet.answer(a, vote(6))).toBe('foreign-signer');
 });
 
+test('invariant 9: a node that was behind at the claim is looked at again before the first signature', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  fleet.committed = 101;
+  expect(await fleet.answer(a, vote(102))).toEqual(signed);
+  fleet.kill(a);
+  await fleet.start(a);
+  await fleet.run(600);
+  // A foreign signer signed on, and the node only now catches up with what it missed.
+  fleet.committed = 200;
+  for (let height = 103; height <= 200; height++) fleet.signedOnChain.add(height);
+  expect(await fleet.answer(a, vote(201))).toBe('foreign-signer');
+});
+
 test('invariant 9: after a restart too, and where the node does not tell, nothing is signed', async () => {
   const fleet = new Fleet();
   const a = await fleet.active();

@@ -53,7 +53,7 @@ export class LocalSigner implements Guard {
       if (this.#barred) throw this.#barred;
       const { seen } = keeper.state;
       const order = checkOrder(request, seen);
-      await this.#foreign.vet();
+      await this.#foreign.vet(request.position.height);
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
       if (order === 'same') checkSameAct(request, seen, isSameAct(request, seen));
       const held = order === 'same' ? seen : heldFor(request);
@@ -61,6 +61,8 @@ export class LocalSigner implements Guard {
       if (clock.now() >= deadlineMs) {
         throw new Refusal('too-late', 'the time of this request is over', { asked: request.position });
       }
+      // A commit may have told of a foreign signer meanwhile.
+      if (this.#barred) throw this.#barred;
       return await releaser.release(request, held, 0);
     });
   }

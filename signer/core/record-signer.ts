@@ -108,7 +108,7 @@ export class RecordSigner implements Guard {
       const holding = this.#holding;
       if (this.#role !== 'active' || !holding) throw this.#notActive(request);
       checkOrder(request, keeper.state.seen);
-      await this.#foreign.vet();
+      await this.#foreign.vet(asked.height);
       const { seen } = keeper.state;
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
       const context: Reserving = { view: this.#view, keeper, clock, random, holding, deadlineMs };
@@ -116,6 +116,8 @@ export class RecordSigner implements Guard {
         const held = await reserve(request, context);
         if (clock.now() >= deadlineMs)
           throw new Refusal('too-late', 'the time of this request is over', { asked });
+        // A commit may have told of a foreign signer meanwhile.
+        if (this.#view.trouble) throw this.#view.trouble;
         return await releaser.release(request, held, holding.epoch);
       } finally {
         this.#settleRole();

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -8,7 +10,7 @@ import { enrolledState } from '../core/state.ts';
 import { KeyError, loadKeyFile } from '../keys/file.ts';
 import { DiskJournal, readJournalIn } from './journal.ts';
 import { DiskStateFile } from './state-file.ts';
-import { lockState, StateInUseError } from './state-lock.ts';
+import { isAnswered, lockState, StateInUseError } from './state-lock.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -96,6 +98,18 @@ const entry = (height: number, more: Partial<JournalEntry> = {}): JournalEntry =
   epoch: 1,
   thing: 'demo_a',
   ...more,
+});
+
+test('a folder is held across network namespaces too: by its socket file, a stale one aside', async () => {
+  const other = createServer().listen(join(dir, 'lock.sock'));
+  await once(other, 'listening');
+  await expect(lockState(dir)).rejects.toThrow(StateInUseError);
+  other.close();
+  await once(other, 'close');
+  writeFileSync(join(dir, 'lock.sock'), '');
+  const release = await lockState(dir);
+  expect(await isAnswered(join(dir, 'lock.sock'))).toBe(true);
+  release();
 });
 
 test('a journal goes on after a torn line, and reads without it', async () => {

@@ -35,8 +35,14 @@ export class DiskJournal implements Journal {
     if (this.#file && this.#bytes >= this.#bytesMax) await this.#rotate();
     const file = this.#file ?? (await this.#open());
     const line = Buffer.from(`${JSON.stringify(entry)}\n`);
-    await file.appendFile(line);
-    await file.datasync();
+    try {
+      await file.appendFile(line);
+      await file.datasync();
+    } catch (error) {
+      // Part of the line may stand there: opened again, the file gets its end of line, and the next entry one of its own.
+      await this.close().catch(() => {});
+      throw error;
+    }
     this.#bytes += line.length;
   }
 

@@ -1,10 +1,11 @@
 /**
- * One signer a state folder. On Linux the lock is an abstract socket named by the folder's device and inode: the kernel
- * gives it to one, and takes it back when that one dies, so there is no stale lock to judge. Elsewhere it is a
- * socket file in the folder, and a stale one is told by nobody listening.
+ * One signer a state folder, held by two sockets. An abstract socket named by the folder's device and inode (Linux): the
+ * kernel gives it to one process of a network namespace, and takes it back when that one dies. And a socket file in the
+ * folder, which reaches across namespaces, so two containers on one volume meet in it; a stale one is told by
+ * nobody listening.
  */
 
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 
@@ -17,25 +18,34 @@ export async function lockState(dir: string): Promise<() => void> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { dev, ino } = statSync(dir);
   const linux = process.platform === 'linux';
-  const name = linux ? `\0beam-signer/${dev}/${ino}` : join(dir, 'lock.sock');
-  if (!linux && !(await isAnswered(name))) rmSync(name, { force: true });
-  const server = createServer((socket) => socket.destroy());
+  // A socket's path has 107 bytes at most, so it is named through the open folder.
+  const folder = openSync(dir, 'r');
+  const file = linux ? `/proc/self/fd/${folder}/lock.sock` : join(dir, 'lock.sock');
+  const held: Server[] = [];
+  const release = () => {
+    for (const server of held) server.close();
+    closeSync(folder);
+  };
   try {
-    await listen(server, name);
+    if (linux) held.push(await listen(`\0beam-signer/${dev}/${ino}`));
+    if (!(await isAnswered(file))) rmSync(join(dir, 'lock.sock'), { force: true });
+    held.push(await listen(file));
   } catch (error) {
+    release();
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     throw new StateInUseError(
       `another signer process uses ${dir}: two on one state could sign twice; stop that one, or give this one its own home`,
     );
   }
-  server.unref();
-  return () => server.close();
+  return release;
 }
 
-function listen(server: Server, name: string): Promise<void> {
+function listen(name: string): Promise<Server> {
+  const server = createServer((socket) => socket.destroy());
+  server.unref();
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(name, resolve);
+    server.listen(name, () => resolve(server));
   });
 }
 
