@@ -1,5 +1,6 @@
 /** The local cloud without Lambda and DynamoDB: store, registry, shadows, broker and the HTTPS API. */
 
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Broker, createBroker } from './broker/broker.ts';
@@ -100,7 +101,10 @@ export async function openCore(
   const publicHost = isLoopback || isAny ? 'localhost' : host;
 
   const store = await openStore(dataDir);
-  const credentials = await openCredentials(join(dataDir, 'credentials'), [publicHost]);
+  const credentials = await openCredentials(join(dataDir, 'credentials'), [
+    publicHost,
+    ...(isAny ? [hostname()] : []),
+  ]);
   const registry = createRegistry(store, credentials.issuer);
   const shadows = createShadowService(
     store,

@@ -70,7 +70,10 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const live = new Map<string, { client: Client; peer: Peer }>();
   const granted = new WeakSet<object>();
   const sessions = new Sessions(store, granted, (clientId) =>
-    log.warn({ clientId }, 'the queue of a session is full; its newest message is dropped'),
+    log.warn(
+      { clientId },
+      'the queue of a session is full; newer messages are dropped until its client reads',
+    ),
   );
   const presence = openPresenceBook(store, (error) =>
     log.error({ err: error }, 'presence version not stored'),

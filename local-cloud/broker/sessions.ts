@@ -66,6 +66,8 @@ interface Session {
   subscriptions: Map<string, Subscription>;
   queue: QueuedPacket[];
   queuedBytes: number;
+  /** Said once a time that it fills. */
+  isFull: boolean;
   /** When its MQTT 3 client left; MQTT 5 sessions are timed by aedes. */
   leftAtMs?: number;
 }
@@ -81,7 +83,7 @@ export class Sessions {
 
   /**
    * @param granted subscriptions that policies let pass: aedes hands over a SUBSCRIBE's others, too
-   * @param dropped told of a message that found a session's queue full
+   * @param dropped told when a session's queue is full
    */
   constructor(store: Store, granted: WeakSet<object>, dropped: (clientId: string) => void) {
     this.#store = store;
@@ -161,9 +163,11 @@ export class Sessions {
       session.queue.length >= queuedMessagesMax ||
       session.queuedBytes + packet.payload.length > queuedBytesMax
     ) {
-      this.#dropped(clientId);
+      if (!session.isFull) this.#dropped(clientId);
+      session.isFull = true;
       return done;
     }
+    session.isFull = false;
     session.queuedBytes += packet.payload.length;
     session.queue.push({ ...packet });
     return done;
@@ -246,7 +250,7 @@ export class Sessions {
   #open(id: string): Session {
     let session = this.#sessions.get(id);
     if (!session) {
-      session = { subscriptions: new Map(), queue: [], queuedBytes: 0 };
+      session = { subscriptions: new Map(), queue: [], queuedBytes: 0, isFull: false };
       this.#sessions.set(id, session);
     }
     return session;

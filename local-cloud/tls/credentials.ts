@@ -1,6 +1,6 @@
 /** The cloud's own secrets in its data folder, made at the first start: CA, server certificate, access key. */
 
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -11,6 +11,7 @@ import {
   renameSync,
   writeSync,
 } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { createIssuer, type Issuer, type KeyAndCertificate, makeAuthority } from './issuer.ts';
@@ -55,14 +56,29 @@ function writePair(folder: string, name: string, pair: KeyAndCertificate): void 
   writeWhole(join(folder, `${name}.pem`), pair.certificatePem, 0o644);
 }
 
+/** @throws Error that names the file which is broken, and what to do */
 function readPair(folder: string, name: string): KeyAndCertificate | undefined {
   const certificatePath = join(folder, `${name}.pem`);
+  const keyPath = join(folder, `${name}-key.pem`);
   if (!existsSync(certificatePath)) return undefined;
-  return {
-    certificatePem: readFileSync(certificatePath, 'utf8'),
-    privateKeyPem: readFileSync(join(folder, `${name}-key.pem`), 'utf8'),
-  };
+  try {
+    const certificatePem = readFileSync(certificatePath, 'utf8');
+    const privateKeyPem = readFileSync(keyPath, 'utf8');
+    if (new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(privateKeyPem))) {
+      return { certificatePem, privateKeyPem };
+    }
+  } catch (error) {
+    throw new Error(`${certificatePath} or ${keyPath} is broken (${String(error)}). ${remedy[name] ?? ''}`, {
+      cause: error,
+    });
+  }
+  throw new Error(`${keyPath} is not the key of ${certificatePath}. ${remedy[name] ?? ''}`);
 }
+
+const remedy: Record<string, string> = {
+  ca: 'Put both back from a copy. Or delete the folder that they are in: then a new CA is made, and every device is registered anew.',
+  server: 'Delete both: they are made anew.',
+};
 
 function coversHosts(certificatePem: string, hosts: readonly string[], authorityPem: string): boolean {
   const certificate = new X509Certificate(certificatePem);
@@ -70,7 +86,7 @@ function coversHosts(certificatePem: string, hosts: readonly string[], authority
     certificate.checkIssued(new X509Certificate(authorityPem)) &&
     Date.parse(certificate.validTo) - Date.now() > renewBeforeMs &&
     hosts.every(
-      (host) => certificate.checkHost(host) !== undefined || certificate.checkIP(host) !== undefined,
+      (host) => (isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host)) !== undefined,
     )
   );
 }
@@ -100,11 +116,19 @@ export async function openCredentials(folder: string, hosts: readonly string[]):
     };
     writeWhole(accessKeyPath, `${JSON.stringify(fresh)}\n`, 0o600);
   }
-  const accessKey = accessKeySchema.safeParse(JSON.parse(readFileSync(accessKeyPath, 'utf8')));
+  const accessKey = accessKeySchema.safeParse(parseJson(readFileSync(accessKeyPath, 'utf8')));
   if (!accessKey.success) {
     throw new Error(
       `${accessKeyPath} is not the local cloud's access key. Delete it, and a new one is made.`,
     );
   }
   return { caPath: join(folder, 'ca.pem'), server, issuer, ...accessKey.data };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

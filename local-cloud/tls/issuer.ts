@@ -4,6 +4,7 @@
  */
 
 import { webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
 
 export interface KeyAndCertificate {
   certificatePem: string;
@@ -120,7 +121,7 @@ export function createIssuer(authority: KeyAndCertificate): Issuer {
           ? [
               new library.SubjectAlternativeNameExtension(
                 hosts.map((value) => ({
-                  type: /^[\d.]+$|:/.test(value) ? ('ip' as const) : ('dns' as const),
+                  type: isIP(value) ? ('ip' as const) : ('dns' as const),
                   value,
                 })),
               ),
