@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import { CreateTopicRuleCommand, GetTopicRuleCommand } from '@aws-sdk/client-iot';
 import { GetThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { revoke } from '../certs-scripts/rotate.ts';
+import { createCsr } from '../certs-scripts/csr.ts';
+import { makeDeviceKey } from '../certs-scripts/device-key.ts';
+import { revoke, rotate } from '../certs-scripts/rotate.ts';
 import { childrenOf, clients, connect, end, endAll, gone, launch, register, start } from './cloud-process.ts';
 
 let folder = '';
@@ -20,7 +22,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('rules, functions and devices work together, and a revoked certificate is cut', async () => {
+test('rules, functions and devices work together, a certificate is rotated, and a revoked one cut', async () => {
   const { child, ready, startMs } = await start(folder);
   expect(startMs).toBeLessThan(5000);
   const { iot, data } = clients(ready);
@@ -47,12 +49,19 @@ test('rules, functions and devices work together, and a revoked certificate is c
     version: 1,
   });
 
+  const keyPem = makeDeviceKey();
+  const registration = { fleet: 'demo', node: 'b', kind: 'validator', zone: 'a' } as const;
+  const rotated = await rotate(iot, registration, await createCsr(keyPem, device.thing));
+  expect(rotated.before).toEqual([device.certificateArn]);
+  expect(client.connected).toBe(true);
+
   const { things } = await revoke(iot, device.certificateArn);
   expect(things).toEqual([device.thing]);
   await new Promise<void>((resolve) =>
     client.connected ? client.once('close', () => resolve()) : resolve(),
   );
   await expect(connect(ready, device)).rejects.toThrow();
+  await (await connect(ready, { ...rotated, keyPem })).endAsync();
 
   const credentials = join(folder, 'cloud', 'credentials');
   for (const secret of ['ca-key.pem', 'server-key.pem', 'access-key.json']) {
