@@ -172,8 +172,8 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * Why the fleet is not whole yet, or undefined where it is: one validator active in an epoch above 0, the others
- * standby and hot, every sentry at work.
+ * Why the fleet is not whole yet, or undefined where it is: one validator active, its signature in a commit, the
+ * others standby and hot, every sentry at work.
  */
 export function whatIsMissing(view: FleetView): string | undefined {
   const nodes = Object.values(view.nodes);
@@ -187,8 +187,11 @@ export function whatIsMissing(view: FleetView): string | undefined {
   if (active.length !== 1) return `${active.length} validators are active`;
   for (const { node, role, health } of nodes) {
     const signer = health?.signer?.state;
-    if (role === 'active' && signer !== 'active') return `${node}'s signer is ${signer ?? 'silent'}`;
-    if (role === 'active') continue;
+    if (role === 'active') {
+      if (signer !== 'active') return `${node}'s signer is ${signer ?? 'silent'}`;
+      if (!health?.signing?.lastSignedHeight) return `no commit has ${node}'s signature yet`;
+      continue;
+    }
     const due = validators.some((validator) => validator.node === node) ? 'standby' : 'sentry';
     if (role !== due) return `${node} is ${role ?? 'silent'}`;
     if (due === 'standby' && signer !== 'standby') return `${node}'s signer is ${signer ?? 'silent'}`;
