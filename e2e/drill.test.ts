@@ -21,7 +21,17 @@ test.each(['none', 'pilot', 'gaiad', 'host', 'signer'])('fault %s', async (fault
   const out = mkdtempSync(join(tmpdir(), 'beam-drill-out-'));
   // Where nothing may be missed, blocks are as long as a slow machine needs.
   const blockSeconds = fault === 'none' || fault === 'pilot' ? '2' : '1';
-  const args = ['drill', '--local', '--fault', fault, '--block-seconds', blockSeconds, '--json', '--out', out];
+  const args = [
+    'drill',
+    '--local',
+    '--fault',
+    fault,
+    '--block-seconds',
+    blockSeconds,
+    '--json',
+    '--out',
+    out,
+  ];
   const { code, stdout, stderr } = await beam(args);
   const last = stdout.trim().split('\n').at(-1) ?? '';
   if (code !== 0) throw new Error(`exit ${code}: ${last}\n${stderr}`);
