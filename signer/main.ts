@@ -1,5 +1,6 @@
 /** `signer.js --home DIR`: gaiad's remote signer as a process of its own. */
 
+import './small-heap.ts';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { ConfigError } from '../protocol/config.ts';
