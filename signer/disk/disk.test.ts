@@ -1,5 +1,15 @@
 import { once } from 'node:events';
-import { appendFileSync, chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,6 +120,38 @@ test('a folder is held across network namespaces too: by its socket file, a stal
   const release = await lockState(dir);
   expect(await isAnswered(join(dir, 'lock.sock'))).toBe(true);
   release();
+});
+
+test('a state is synced before its rename, the folder after it; a journal line before it counts (syncs watched, not mocked)', async () => {
+  const file = new DiskStateFile(dir);
+  await file.create(state);
+  const any = await open(join(dir, 'state.json'), 'r');
+  const handles = Object.getPrototypeOf(any) as FileHandle;
+  await any.close();
+  const next = { ...state, epochSeen: 9 };
+  const seen: string[] = [];
+  const onDisk = () =>
+    readFileSync(join(dir, 'state.json'), 'utf8').includes('"epochSeen":9') ? 'new' : 'old';
+  const { sync, datasync } = handles;
+  handles.sync = async function (this: FileHandle) {
+    seen.push(`sync ${(await this.stat()).isDirectory() ? 'folder' : 'file'}, ${onDisk()} state`);
+    await sync.call(this);
+  };
+  handles.datasync = async function (this: FileHandle) {
+    seen.push('datasync');
+    await datasync.call(this);
+  };
+  try {
+    await file.save(next);
+    expect(seen).toEqual(['sync file, old state', 'sync folder, new state']);
+    const journal = new DiskJournal(dir);
+    await journal.append(entry(1));
+    await journal.append(entry(2));
+    expect(seen.filter((what) => what === 'datasync')).toHaveLength(2);
+    await journal.close();
+  } finally {
+    Object.assign(handles, { sync, datasync });
+  }
 });
 
 test('a journal goes on after a torn line, and reads without it', async () => {
