@@ -114,8 +114,6 @@ export class RecordSigner implements Guard {
       const context: Reserving = { view: this.#view, keeper, clock, random, holding, deadlineMs };
       try {
         const held = await reserve(request, context);
-        // Found meanwhile, by a read or a commit.
-        if (this.#view.trouble) throw this.#view.trouble;
         if (clock.now() >= deadlineMs)
           throw new Refusal('too-late', 'the time of this request is over', { asked });
         // A commit may have told of a foreign signer meanwhile.
