@@ -1,5 +1,6 @@
 /** The work of `beam fleet …`, `beam shadow …` and `beam failover`. */
 
+import { DescribeEndpointCommand } from '@aws-sdk/client-iot';
 import { configureFleet } from '../operator/actions/configure-fleet.ts';
 import { editShadow, getShadow } from '../operator/actions/edit-shadow.ts';
 import { failover } from '../operator/actions/failover.ts';
@@ -24,14 +25,25 @@ export async function withOperator<T>(
   work: (operator: Operator) => Promise<T>,
 ): Promise<T> {
   const place = findCloud(options, process.env);
-  const operator = connectOperator(place);
+  let operator = connectOperator(place);
   try {
+    if (place.endpoint === undefined) {
+      const own = await dataEndpoint(operator);
+      disconnect(operator);
+      operator = connectOperator({ ...place, dataEndpoint: own });
+    }
     return await work(operator);
   } catch (error) {
     throw new CliError(describeError(error, place.name), exitCodeOf(error), { cause: error });
   } finally {
     disconnect(operator);
   }
+}
+
+/** An AWS account's own address for shadows. */
+async function dataEndpoint({ iot }: Operator): Promise<string | undefined> {
+  const { endpointAddress } = await iot.send(new DescribeEndpointCommand({ endpointType: 'iot:Data-ATS' }));
+  return endpointAddress && `https://${endpointAddress}`;
 }
 
 export function list(options: CloudCommandOptions): Promise<number> {

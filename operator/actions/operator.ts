@@ -32,6 +32,8 @@ export interface OperatorPlace {
   region?: string | undefined;
   /** One address for iot, iot-data and dynamodb; undefined: AWS's own. */
   endpoint?: string | undefined;
+  /** Of shadows and messages, where it is an account's own (DescribeEndpoint). */
+  dataEndpoint?: string | undefined;
   /** PEM file of the endpoint's authority; undefined: the system's. */
   ca?: string | undefined;
   /** Undefined: the SDK's default chain. */
@@ -60,7 +62,13 @@ export const systemClock: Clock = {
 };
 
 /** Connects at the first call. End it with `disconnect`. */
-export function connectOperator({ region, endpoint, ca, credentials }: OperatorPlace): Operator {
+export function connectOperator({
+  region,
+  endpoint,
+  dataEndpoint,
+  ca,
+  credentials,
+}: OperatorPlace): Operator {
   const settings = {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -73,7 +81,9 @@ export function connectOperator({ region, endpoint, ca, credentials }: OperatorP
   };
   return {
     iot: new IoTClient(settings),
-    iotData: new IoTDataPlaneClient(settings),
+    iotData: new IoTDataPlaneClient(
+      dataEndpoint === undefined ? settings : { ...settings, endpoint: dataEndpoint },
+    ),
     dynamodb: new DynamoDBClient(settings),
     fleetTable: fleetTableName,
     signTable: signTableName,
