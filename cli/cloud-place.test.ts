@@ -1,9 +1,12 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { findCloud } from './cloud-place.ts';
 import { CliError, describeError, exitCodeOf, exitCodes } from './errors.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'beam-place-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const ready = {
   ready: true,
@@ -16,7 +19,7 @@ const ready = {
 };
 
 function folder(content?: unknown): string {
-  const path = mkdtempSync(join(tmpdir(), 'beam-place-'));
+  const path = mkdtempSync(join(root, 'x'));
   if (content !== undefined) writeFileSync(join(path, 'local.json'), JSON.stringify(content));
   return path;
 }

@@ -1,10 +1,13 @@
 /** `beam drill --local`: the rows of the table of faults that a drill makes, with real processes. */
 
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { beam } from './beam.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'beam-drill-out-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const keys = [
   'fault',
@@ -18,7 +21,7 @@ const keys = [
 ];
 
 test.each(['none', 'pilot', 'gaiad', 'host', 'signer'])('fault %s', async (fault) => {
-  const out = mkdtempSync(join(tmpdir(), 'beam-drill-out-'));
+  const out = mkdtempSync(join(root, 'x'));
   // Where nothing may be missed, blocks are as long as a slow machine needs.
   const blockSeconds = fault === 'none' || fault === 'pilot' ? '2' : '1';
   const args = [

@@ -1,17 +1,20 @@
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { writeFleetFile } from './data/layout.ts';
 import { cloudPorts, type FleetPlan, requirePorts, storedFleet, usualNodes } from './fleet-plan.ts';
 import { freePorts } from './processes/ports.ts';
 
+const root = mkdtempSync(join(tmpdir(), 'beam-plan-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
 const plan: FleetPlan = { fleet: 'demo', chainId: 'beam-demo', nodes: usualNodes() };
 
 function madeFolder(): string {
-  const data = mkdtempSync(join(tmpdir(), 'beam-plan-'));
+  const data = mkdtempSync(join(root, 'x'));
   writeFleetFile(data, {
     version: 1,
     fleet: 'demo',
@@ -44,7 +47,7 @@ test('a fleet has its validators in two zones by turns, and a sentry in each', (
 });
 
 test('a made fleet goes on with its ports and the stand-in of the code that runs now', () => {
-  expect(storedFleet(mkdtempSync(join(tmpdir(), 'beam-plan-')), plan, '/now.js')).toBeUndefined();
+  expect(storedFleet(mkdtempSync(join(root, 'x')), plan, '/now.js')).toBeUndefined();
   const stored = storedFleet(madeFolder(), { ...plan, httpsPort: 2002 }, '/now.js');
   expect(stored?.cloud).toEqual({ mqttPort: 1001, httpsPort: 2002 });
   expect(stored?.chain.binary).toEqual([process.execPath, '/now.js']);

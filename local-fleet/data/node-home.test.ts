@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import TOML from '@iarna/toml';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { configFile, nodeFile, parseConfig } from '../../protocol/config.ts';
 import { FleetDataError, readFleetFile, socketFolder } from './layout.ts';
 import {
@@ -12,6 +12,9 @@ import {
   placeConsensusKey,
   writeNodeHome,
 } from './node-home.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'beam-home-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function spec(root: string, kind: 'validator' | 'sentry'): NodeHomeSpec {
   return {
@@ -32,7 +35,7 @@ function spec(root: string, kind: 'validator' | 'sentry'): NodeHomeSpec {
 }
 
 test.each(['validator', 'sentry'] as const)('the home of a %s parses by the contract', async (kind) => {
-  const root = mkdtempSync(join(tmpdir(), 'beam-home-'));
+  const root = mkdtempSync(join(folder, 'x'));
   await writeNodeHome(spec(root, kind));
   const read = (name: string) => TOML.parse(readFileSync(join(root, name), 'utf8'));
   const config = parseConfig(configFile, read('config.toml'), 'config.toml');
@@ -49,7 +52,7 @@ test.each(['validator', 'sentry'] as const)('the home of a %s parses by the cont
 });
 
 test('the consensus key is placed once, for its owner alone', async () => {
-  const root = mkdtempSync(join(tmpdir(), 'beam-home-'));
+  const root = mkdtempSync(join(folder, 'x'));
   const key = join(root, 'made.json');
   writeFileSync(key, 'first', { mode: 0o644 });
   await placeConsensusKey(root, key);
@@ -66,7 +69,7 @@ test('sockets of a deep home lie in a short folder', () => {
 });
 
 test('a fleet.json of another version is refused with what to do', () => {
-  const data = mkdtempSync(join(tmpdir(), 'beam-data-'));
+  const data = mkdtempSync(join(folder, 'x'));
   expect(readFleetFile(data)).toBeUndefined();
   writeFileSync(join(data, 'fleet.json'), '{"version":7}');
   expect(() => readFleetFile(data)).toThrow(FleetDataError);

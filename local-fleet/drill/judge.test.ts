@@ -1,10 +1,13 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { findConflicts, readJournal, releasedBeyond } from './journals.ts';
 import { faults, judgeRound, type Round, reportOf } from './judge.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'beam-journal-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** A round in which all went well; a planned switch. */
 const good: Round = {
@@ -107,7 +110,7 @@ test('a woken signer may release what was recorded, nothing beyond it, and what 
 });
 
 test('a journal is read oldest first; a torn line is left out; what is no entry is an error', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'beam-journal-'));
+  const folder = mkdtempSync(join(root, 'x'));
   const line = (height: number) => `${JSON.stringify(entry(height, 'prevote', 'X'))}\n`;
   expect(await readJournal(join(folder, 'nowhere'))).toEqual([]);
   expect(await readJournal(folder)).toEqual([]);

@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { askSigner } from './ask-signer.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'beam-ask-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const status = {
   type: 'status',
@@ -26,7 +29,7 @@ async function withSigner<T>(
   answer: (socket: Socket) => void,
   ask: (path: string) => Promise<T>,
 ): Promise<T> {
-  const path = join(mkdtempSync(join(tmpdir(), 'beam-ask-')), 'control.sock');
+  const path = join(mkdtempSync(join(root, 'x')), 'control.sock');
   const server = createServer(answer).listen(path);
   await once(server, 'listening');
   try {

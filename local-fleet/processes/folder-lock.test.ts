@@ -1,11 +1,14 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { FolderInUseError, lockFolder } from './folder-lock.ts';
 
+const root = mkdtempSync(join(tmpdir(), 'beam-lock-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
 test('a folder is given to one at a time, and again after it was given back', () => {
-  const data = mkdtempSync(join(tmpdir(), 'beam-lock-'));
+  const data = mkdtempSync(join(root, 'x'));
   const unlock = lockFolder(data);
   expect(() => lockFolder(data)).toThrow(FolderInUseError);
   expect(() => lockFolder(data)).toThrow(/process \d+.*--data/);
@@ -14,7 +17,7 @@ test('a folder is given to one at a time, and again after it was given back', ()
 });
 
 test('the lock of a process that was killed is taken over', () => {
-  const data = mkdtempSync(join(tmpdir(), 'beam-lock-'));
+  const data = mkdtempSync(join(root, 'x'));
   writeFileSync(join(data, 'beam-up.pid'), JSON.stringify({ pid: process.pid, startTime: 'long ago' }));
   lockFolder(data)();
 });
