@@ -76,8 +76,14 @@ export async function up(options: UpOptions): Promise<number> {
       onTrouble: (reason) => screen.event(reason),
     });
     await watch.start();
-    await activateFirst(fleet, watch, wholeMsMax, signal);
-    const whole = await becomesWhole(watch, signal);
+    const trouble = await activateFirst(fleet, watch, wholeMsMax, signal).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    signal.throwIfAborted();
+    // A person wants to see what there is, and the logs, rather than an empty screen.
+    if (trouble !== undefined) screen.line(trouble);
+    const whole = trouble === undefined && (await becomesWhole(watch, signal));
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     if (whole) screen.line(`the fleet is up after ${seconds} s\n`);
     else {
