@@ -1,5 +1,5 @@
 /**
- * Bundles the checkout's own TypeScript into one file a process, in a folder named by the sources' state,
+ * Bundles the checkout's own TypeScript into an entry a process with shared chunks, in a folder named by the sources' state,
  * so that `npx beam` always runs the code that is here now and never rewrites a bundle that a running
  * pilot or signer was started from.
  */
