@@ -300,7 +300,7 @@ const writerSource = `
         ExpressionAttributeValues: { ':one': { N: '1' } }, ReturnValues: 'ALL_NEW',
       });
       if (status !== 200) throw new Error(JSON.stringify(body));
-      process.stdout.write(key + ' ' + (body as any).Attributes.n.N + '\\n');
+      process.stdout.write(key + ' ' + (body as { Attributes: { n: { N: string } } }).Attributes.n.N + '\\n');
     }
   }));
 `;
