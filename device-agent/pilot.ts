@@ -29,6 +29,7 @@ import { OverlayStore } from './overlay/overlay-state.ts';
 import { desiredOverlay, type OverlayInput } from './overlay/plan-overlay.ts';
 import type { RoleInput } from './role/plan-role.ts';
 import { RoleKeeper } from './role/role-keeper.ts';
+import { SignerLink } from './role/signer-link.ts';
 import { signerTroubles } from './role/signer-troubles.ts';
 import { type PilotStatus, statusOf } from './status/pilot-status.ts';
 import { StatusServer } from './status/status-server.ts';
@@ -79,10 +80,14 @@ export class Pilot {
         onConnected: () => this.#reporter?.sendHealth(),
         onDisconnected: () => {},
       });
+    const roleLog = log.child({ part: 'role' });
+    const control = config.signer && home.path(config.signer.control);
     this.#role = new RoleKeeper({
-      home,
+      thing,
+      kind: node.kind,
       clock,
-      log: log.child({ part: 'role' }),
+      log: roleLog,
+      openSigner: control ? (events) => new SignerLink(control, clock, roleLog, events) : undefined,
       messages: this.#messages,
       cloud: () => this.#cloud,
       chain: () => this.#chainForRole(),

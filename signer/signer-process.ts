@@ -204,8 +204,16 @@ function notEnrolled(): Refusal {
   );
 }
 
+/** What an enrolment pins of a home. */
+export type PinnedSettings = Pick<SignerHome, 'chainId' | 'thing' | 'table' | 'dynamo'>;
+
 /** Why nothing may be signed with what was found on disk; undefined: it may. */
-export function refusalOf(reading: StateReading, home: SignerHome, key: SigningKey): Refusal | undefined {
+export function refusalOf(
+  reading: StateReading,
+  home: PinnedSettings,
+  key: Pick<SigningKey, 'publicKey'>,
+  machine = machineDigest(),
+): Refusal | undefined {
   switch (reading.kind) {
     case 'none':
       return notEnrolled();
@@ -214,19 +222,23 @@ export function refusalOf(reading: StateReading, home: SignerHome, key: SigningK
     case 'unreadable':
       return new Refusal('state-unreadable', reading.reason);
     case 'state':
-      return pinRefusal(reading.state, home, key);
+      return pinRefusal(reading.state, home, key, machine);
   }
 }
 
 /** Missing or other configuration never changes the guard: whatever differs from the enrolment is refused. */
-function pinRefusal(state: SignerState, home: SignerHome, key: SigningKey): Refusal | undefined {
+function pinRefusal(
+  state: SignerState,
+  home: PinnedSettings,
+  key: Pick<SigningKey, 'publicKey'>,
+  machine: string,
+): Refusal | undefined {
   if (state.enrolment !== 'done') {
     return new Refusal(
       'not-enrolled',
       'the enrolment was begun and not finished; run beam signer enrol again',
     );
   }
-  const machine = machineDigest();
   if (state.machine !== machine) {
     return new Refusal(
       'other-machine',

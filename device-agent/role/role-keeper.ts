@@ -1,5 +1,6 @@
 /** Runs `planRole` between the signer's control socket and the cloud. */
 
+import type { NodeKind } from '../../protocol/names.ts';
 import {
   type DesiredRole,
   desiredRole,
@@ -10,7 +11,6 @@ import type { Clock } from '../clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import type { MessageMaker } from '../cloud/messages.ts';
 import type { Section } from '../cloud/shadow-document.ts';
-import type { Home } from '../home/load-home.ts';
 import type { Logger } from '../log.ts';
 import {
   initialRole,
@@ -20,15 +20,24 @@ import {
   type RoleMemory,
   type RoleStep,
 } from './plan-role.ts';
-import { SignerLink } from './signer-link.ts';
+import type { SignerLink, SignerLinkEvents } from './signer-link.ts';
+
+/** The signer beside this pilot, as its control socket shows it. */
+export type SignerSeen = Pick<
+  SignerLink,
+  'up' | 'downForMs' | 'session' | 'status' | 'start' | 'stop' | 'send'
+>;
 
 export interface RoleKeeperOptions {
-  home: Home;
+  thing: string;
+  kind: NodeKind;
   clock: Clock;
   log: Logger;
   messages: MessageMaker;
+  /** Undefined: this server has no signer. */
+  openSigner: ((events: SignerLinkEvents) => SignerSeen) | undefined;
   /** Undefined: stand-alone. */
-  cloud(): Cloud | undefined;
+  cloud(): Pick<Cloud, 'report' | 'reported' | 'sendNow' | 'queue'> | undefined;
   chain(): RoleInput['chain'];
   /** The role that is reported, or the signer's state, is another one. */
   onChange(): void;
@@ -36,7 +45,7 @@ export interface RoleKeeperOptions {
 
 export class RoleKeeper {
   readonly #options: RoleKeeperOptions;
-  readonly #signer: SignerLink | undefined;
+  readonly #signer: SignerSeen | undefined;
   #memory: RoleMemory;
   #desired: DesiredRole | undefined;
   #desiredFault: string | undefined;
@@ -66,23 +75,21 @@ export class RoleKeeper {
 
   constructor(options: RoleKeeperOptions) {
     this.#options = options;
-    const { home, clock, log } = options;
-    this.#memory = initialRole(home.node.kind, clock.wallMs());
-    if (home.config.signer) {
-      this.#signer = new SignerLink(home.path(home.config.signer.control), clock, log, {
-        onStatus: ({ state }) => {
-          this.plan();
-          if (state !== this.#signerState) {
-            this.#signerState = state;
-            options.onChange();
-          }
-        },
-        onDown: () => this.plan(),
-      });
-    }
+    const { kind, clock, openSigner } = options;
+    this.#memory = initialRole(kind, clock.wallMs());
+    this.#signer = openSigner?.({
+      onStatus: ({ state }) => {
+        this.plan();
+        if (state !== this.#signerState) {
+          this.#signerState = state;
+          options.onChange();
+        }
+      },
+      onDown: () => this.plan(),
+    });
   }
 
-  get signer(): SignerLink | undefined {
+  get signer(): SignerSeen | undefined {
     return this.#signer;
   }
 
@@ -124,7 +131,7 @@ export class RoleKeeper {
   }
 
   plan(): void {
-    const { home, clock, chain } = this.#options;
+    const { thing, kind, clock, chain } = this.#options;
     const signer = this.#signer && {
       up: this.#signer.up,
       downForMs: this.#signer.downForMs,
@@ -133,8 +140,8 @@ export class RoleKeeper {
     };
     const { steps, memory } = planRole(
       {
-        thing: home.thing,
-        kind: home.node.kind,
+        thing,
+        kind,
         desired: this.#desired,
         desiredFault: this.#desiredFault,
         signer,

@@ -8,11 +8,11 @@
  */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
 import type { Journal } from '../core/ports.ts';
 import { syncFolder } from './atomic-file.ts';
+import { type Disk, type DiskFile, systemDisk } from './disk.ts';
 
 export const bytesMaxDefault = 8 * 1024 * 1024;
 export const filesMax = 10;
@@ -22,11 +22,13 @@ const fileName = (index: number) => (index === 0 ? 'journal.jsonl' : `journal.${
 export class DiskJournal implements Journal {
   readonly #dir: string;
   readonly #bytesMax: number;
-  #file: FileHandle | undefined;
+  readonly #disk: Disk;
+  #file: DiskFile | undefined;
   #bytes = 0;
 
-  constructor(dir: string, bytesMax = bytesMaxDefault) {
+  constructor(dir: string, bytesMax = bytesMaxDefault, disk: Disk = systemDisk) {
     this.#dir = dir;
+    this.#disk = disk;
     this.#bytesMax = bytesMax;
   }
 
@@ -51,9 +53,9 @@ export class DiskJournal implements Journal {
     this.#file = undefined;
   }
 
-  async #open(): Promise<FileHandle> {
+  async #open(): Promise<DiskFile> {
     const path = join(this.#dir, fileName(0));
-    const file = await open(path, 'a+', 0o600);
+    const file = await this.#disk.open(path, 'a+', 0o600);
     const { size } = await file.stat();
     this.#file = file;
     this.#bytes = size;
@@ -63,7 +65,7 @@ export class DiskJournal implements Journal {
       await file.read(last, 0, 1, size - 1);
       if (last[0] !== 0x0a) await file.appendFile('\n');
     } else {
-      await syncFolder(this.#dir);
+      await syncFolder(this.#dir, this.#disk);
     }
     return file;
   }
@@ -72,9 +74,13 @@ export class DiskJournal implements Journal {
     await this.close();
     for (let index = filesMax - 2; index >= 0; index--) {
       const from = join(this.#dir, fileName(index));
-      if (existsSync(from)) await rename(from, join(this.#dir, fileName(index + 1)));
+      await this.#disk
+        .rename(from, join(this.#dir, fileName(index + 1)))
+        .catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOENT') throw error;
+        });
     }
-    await syncFolder(this.#dir);
+    await syncFolder(this.#dir, this.#disk);
   }
 }
 

@@ -3,25 +3,27 @@
  * written at enrolment. With it a state that is gone is told from one that never was.
  */
 
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StateFile, StateReading } from '../core/ports.ts';
 import { type SignerState, signerState } from '../core/state.ts';
 import { writeDurably } from './atomic-file.ts';
+import { type Disk, systemDisk } from './disk.ts';
 
 export class DiskStateFile implements StateFile {
   readonly dir: string;
   readonly #state: string;
   readonly #marker: string;
+  readonly #disk: Disk;
 
-  constructor(dir: string) {
+  constructor(dir: string, disk: Disk = systemDisk) {
     this.dir = dir;
+    this.#disk = disk;
     this.#state = join(dir, 'state.json');
     this.#marker = join(dir, 'enrolled.json');
   }
 
   async load(): Promise<StateReading> {
-    const [text, marker] = await Promise.all([read(this.#state), read(this.#marker)]);
+    const [text, marker] = await Promise.all([read(this.#disk, this.#state), read(this.#disk, this.#marker)]);
     if (text.kind === 'missing') {
       if (marker.kind === 'missing') return { kind: 'none' };
       return {
@@ -55,27 +57,27 @@ export class DiskStateFile implements StateFile {
   }
 
   async save(state: SignerState): Promise<void> {
-    await writeDurably(this.#state, `${JSON.stringify(state)}\n`);
+    await writeDurably(this.#state, `${JSON.stringify(state)}\n`, this.#disk);
   }
 
   /** The first save of an enrolment: makes the folder. */
   async create(state: SignerState): Promise<void> {
-    await mkdir(this.dir, { recursive: true, mode: 0o700 });
+    await this.#disk.mkdir(this.dir, { recursive: true, mode: 0o700 });
     await this.save(state);
     if (state.enrolment === 'done') await this.#mark(state);
   }
 
   async #mark({ guard, record, publicKey, chainId, thing }: SignerState): Promise<void> {
     const pins = { guard, ...(record ? { record } : {}), publicKey, chainId, thing };
-    await writeDurably(this.#marker, `${JSON.stringify(pins)}\n`);
+    await writeDurably(this.#marker, `${JSON.stringify(pins)}\n`, this.#disk);
   }
 }
 
 type Text = { kind: 'text'; text: string } | { kind: 'missing' } | { kind: 'error'; why: string };
 
-async function read(path: string): Promise<Text> {
+async function read(disk: Disk, path: string): Promise<Text> {
   try {
-    return { kind: 'text', text: await readFile(path, 'utf8') };
+    return { kind: 'text', text: await disk.readFile(path, 'utf8') };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return code === 'ENOENT' ? { kind: 'missing' } : { kind: 'error', why: message };

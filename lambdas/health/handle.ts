@@ -1,0 +1,43 @@
+/** One event of the health function, whatever cloud it runs on. */
+
+import {
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { log } from '../aws/log.ts';
+import { parseEvent } from './events.ts';
+import { healthUpdates, presenceUpdates, type TableUpdate } from './updates.ts';
+
+/** @throws where the table can't be reached: the cloud invokes again. */
+export async function handleHealth(
+  dynamodb: DynamoDBClient,
+  fleetTable: string,
+  event: unknown,
+): Promise<void> {
+  /** Tries one after the other until a condition holds. None: what came is older than what is known. */
+  async function writeFirst(updates: readonly TableUpdate[]): Promise<void> {
+    for (const update of updates) {
+      try {
+        await dynamodb.send(new UpdateItemCommand({ TableName: fleetTable, ...update }));
+        return;
+      } catch (error) {
+        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      }
+    }
+  }
+
+  const news = parseEvent(event);
+  switch (news.kind) {
+    case 'health':
+      return await writeFirst(healthUpdates(news.fleet, news.thing, news.receivedAt, news.message));
+    case 'presence':
+      return await writeFirst(presenceUpdates(news.fleet, news.thing, news.connected, news.at));
+    case 'fault':
+      // Invoking again would not mend it.
+      log('error', 'A message is left out', { fault: news.fault });
+      return;
+    case 'none':
+      return;
+  }
+}
