@@ -1,5 +1,6 @@
 /** What the options of each command parse to. */
 
+import type { ImportSource } from '../signer/import/former-key.ts';
 import type { CloudPlaceOptions } from './cloud-place.ts';
 import type { CommonOptions } from './command-line.ts';
 
@@ -77,6 +78,16 @@ export interface EnrolOptions extends HomeOptions {
   guard: 'record' | 'local';
   chainNotStarted?: boolean;
   import?: string[];
+  yes?: boolean;
+}
+
+export interface ImportOptions extends HomeOptions {
+  from: ImportSource;
+  key: string[];
+  state?: string[];
+  withoutState?: boolean;
+  guard: 'record' | 'local';
+  chainNotStarted?: boolean;
   yes?: boolean;
 }
 

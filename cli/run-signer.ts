@@ -20,12 +20,7 @@ export function runSigner(options: HomeOptions): Promise<never> {
 export async function enrolKey(options: EnrolOptions): Promise<number> {
   const { guard, dryRun = false, yes = false } = options;
   const home = homeOf(options);
-  const asks = process.stdin.isTTY === true && !options.json;
-  if (!yes && !dryRun && !asks) {
-    badInput(
-      'enrolment is for good: look at it with --dry-run, then give --yes (there is nobody to ask here)',
-    );
-  }
+  mayAsk(options, 'enrolment');
   const interrupt = onInterrupt(() => {});
   let planned: EnrolPlan | undefined;
   try {
@@ -38,7 +33,7 @@ export async function enrolKey(options: EnrolOptions): Promise<number> {
       confirm: async (found) => {
         planned = found;
         if (dryRun) return false;
-        return yes || (await asked(found));
+        return yes || (await askedToEnrol(found));
       },
       signal: interrupt.signal,
     });
@@ -54,7 +49,7 @@ export async function enrolKey(options: EnrolOptions): Promise<number> {
   }
 }
 
-function tellProgress({ height, quiet, of, signed }: EnrolProgress): void {
+export function tellProgress({ height, quiet, of, signed }: EnrolProgress): void {
   say(
     signed
       ? `block ${height} has our signature: another signer runs; waiting for it to end`
@@ -62,19 +57,30 @@ function tellProgress({ height, quiet, of, signed }: EnrolProgress): void {
   );
 }
 
-async function asked(plan: EnrolPlan): Promise<boolean> {
+export function askedToEnrol(plan: EnrolPlan): Promise<boolean> {
+  say(describePlan(plan));
+  return saysYes('Enrol it? No other signer may have this key.');
+}
+
+export async function saysYes(question: string): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    say(describePlan(plan));
-    return /^y(es)?$/i.test(
-      (await lines.question('Enrol it? No other signer may have this key. [y/N] ')).trim(),
-    );
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
   } finally {
     lines.close();
   }
 }
 
-function describePlan({
+/** @returns whether there is somebody to ask. Ends as bad input where there is nobody, and neither --yes nor --dry-run. */
+export function mayAsk(options: { yes?: boolean; dryRun?: boolean; json?: boolean }, what: string): boolean {
+  const asks = process.stdin.isTTY === true && !options.json;
+  if (!options.yes && !options.dryRun && !asks) {
+    badInput(`${what} is for good: look at it with --dry-run, then give --yes (there is nobody to ask here)`);
+  }
+  return asks;
+}
+
+export function describePlan({
   guard,
   thing,
   chainId,

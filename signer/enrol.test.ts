@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openDynamo } from '../local-cloud/dynamodb/server.ts';
 import { StateInUseError } from './disk/state-lock.ts';
 import { enrol, join as joinRecord } from './enrol.ts';
-import { EnrolError } from './floor.ts';
+import { EnrolError } from './enrol-error.ts';
 import { readHome } from './home.ts';
 import { pubKeyRequest } from './privval/messages.ts';
 import { Bench, recordKey, stateOf, until } from './rehearsal/bench.ts';

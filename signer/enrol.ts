@@ -11,8 +11,10 @@ import { machineDigest } from './disk/machine-id.ts';
 import { DiskStateFile } from './disk/state-file.ts';
 import { lockState } from './disk/state-lock.ts';
 import { dynamoTable } from './dynamodb.ts';
-import { EnrolError, type EnrolProgress, enrolmentFloor } from './floor.ts';
+import { EnrolError } from './enrol-error.ts';
+import { type EnrolProgress, enrolmentFloor } from './floor.ts';
 import { readHome, type SignerHome } from './home.ts';
+import { readFormerState } from './import/former-state.ts';
 import { loadKeyFile } from './keys/file.ts';
 import { rpcChainId, rpcNodeView } from './node-view.ts';
 import { RecordClient } from './record-client.ts';
@@ -43,6 +45,8 @@ export interface EnrolOptions {
   /** Asked before anything is written; left out: yes. */
   confirm?: (plan: EnrolPlan) => Promise<boolean>;
   signal?: AbortSignal;
+  /** In place of the one that config.toml names: it may not be there yet. */
+  key?: SigningKey;
 }
 
 /**
@@ -52,13 +56,14 @@ export interface EnrolOptions {
  */
 export async function enrol(options: EnrolOptions): Promise<EnrolPlan> {
   const { guard, chainNotStarted = false, imports = [], confirm, signal } = options;
-  return await withHome(options.home, async ({ home, key, file, address, store }) => {
+  return await withHome(options.home, options.key, async ({ home, key, file, address, store }) => {
     const before = await notEnrolled(file);
     const recordKey = signRecordKey(home.chainId, address);
     const existing = store && (await readExisting(store, recordKey));
     const begun = before?.record?.recordId;
     if (existing && guard === 'record' && before && existing.recordId === begun) {
       // The process ended between the record's write and the state's.
+      checkCovered(before.seen, imports);
       await file.create({ ...before, enrolment: 'done' });
       return planOf(home, address, before);
     }
@@ -104,7 +109,7 @@ export async function enrol(options: EnrolOptions): Promise<EnrolPlan> {
  * @throws EnrolError, ConfigError, KeyError, StateInUseError
  */
 export async function join(options: { home: string }): Promise<EnrolPlan> {
-  return await withHome(options.home, async ({ home, key, file, address, store }) => {
+  return await withHome(options.home, undefined, async ({ home, key, file, address, store }) => {
     await notEnrolled(file);
     if (!store) throw noCloud();
     const recordKey = signRecordKey(home.chainId, address);
@@ -138,9 +143,13 @@ interface Opened {
   store: RecordStore | undefined;
 }
 
-async function withHome<T>(path: string, work: (opened: Opened) => Promise<T>): Promise<T> {
+async function withHome<T>(
+  path: string,
+  given: SigningKey | undefined,
+  work: (opened: Opened) => Promise<T>,
+): Promise<T> {
   const home = readHome(path);
-  const key = loadKeyFile(home.keyFile);
+  const key = given ?? loadKeyFile(home.keyFile);
   const told = await rpcChainId(home.rpc);
   if (told !== undefined && told !== home.chainId) {
     throw new EnrolError(
@@ -160,6 +169,16 @@ async function withHome<T>(path: string, work: (opened: Opened) => Promise<T>): 
   } finally {
     table?.close();
     unlock();
+  }
+}
+
+/** An enrolment that is taken up again may be given a state that it did not know when its floor was set. */
+function checkCovered(floor: SignPosition, imports: string[]): void {
+  for (const { path, position } of imports.map(readFormerState)) {
+    if (position.height <= floor.height) continue;
+    throw new EnrolError(
+      `${path} shows that this key has signed up to height ${position.height}, and the enrolment that was begun has its floor at ${floor.height}; remove the record by hand (nobody signed under it), move the signer state away, and enrol again`,
+    );
   }
 }
 

@@ -1,12 +1,12 @@
 /** From where an enrolled signer may sign: above all that anybody may have signed with its key before. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
-import { roundMax, type SignPosition, signPosition } from '../protocol/sign-position.ts';
+import { roundMax, type SignPosition } from '../protocol/sign-position.ts';
 import type { Clock, NodeView } from './core/ports.ts';
-import { signerState } from './core/state.ts';
+import { EnrolError } from './enrol-error.ts';
+import { readFormerState } from './import/former-state.ts';
 
 /** Blocks without our signature before a running chain's key is enrolled. */
 export const quietBlocks = 10;
@@ -17,10 +17,6 @@ const signedMax = 20;
 const pollMs = 300;
 /** The RPC may be away for a moment, not for good. */
 const silentMsMax = 60_000;
-
-export class EnrolError extends Error {
-  override readonly name = 'EnrolError';
-}
 
 export interface EnrolProgress {
   /** The height looked at last. */
@@ -54,7 +50,7 @@ export async function enrolmentFloor(from: FloorFrom): Promise<SignPosition> {
   const { node, gaiadHome, chainNotStarted, imports, rpc } = from;
   const own = join(gaiadHome, 'data/priv_validator_state.json');
   const files = [...imports, ...(existsSync(own) ? [own] : [])];
-  const imported = Math.max(0, ...files.map(importedHeight));
+  const imported = Math.max(0, ...files.map((file) => readFormerState(file).position.height));
   if (!chainNotStarted) return closed(Math.max(imported, (await quietHeight(from)) + heightsAbove));
   const committed = await node.committedHeight();
   if (committed !== undefined && committed > 0) {
@@ -65,7 +61,7 @@ export async function enrolmentFloor(from: FloorFrom): Promise<SignPosition> {
   if (committed === undefined) await checkNeverRan(gaiadHome);
   if (imported > 0) {
     throw new EnrolError(
-      `${files.find((file) => importedHeight(file) > 0)} shows that this key has signed up to height ${imported}: the chain has started; enrol without --chain-not-started`,
+      `${files.find((file) => readFormerState(file).position.height > 0)} shows that this key has signed up to height ${imported}: the chain has started; enrol without --chain-not-started`,
     );
   }
   return closed((await initialHeight(join(gaiadHome, 'config/genesis.json'))) - 1);
@@ -111,28 +107,6 @@ async function quietHeight({ node, clock, rpc, onProgress, signal }: FloorFrom):
     if (signal?.aborted || clock.now() - heardMs > silentMsMax) throw new EnrolError(silentNode(rpc));
     await clock.sleep(pollMs, signal);
   }
-}
-
-const numeral = z.union([z.number().int().nonnegative(), z.string().regex(/^\d{1,15}$/)]);
-const cometState = z.object({ height: numeral, round: z.number().int(), step: z.number().int() });
-
-/** @throws EnrolError where the file is no signer's state: guessing would be signing twice */
-function importedHeight(file: string): number {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new EnrolError(`${file} can't be read as a signer's state: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const comet = cometState.safeParse(value);
-  if (comet.success) return Number(comet.data.height);
-  const beam = signerState.safeParse(value);
-  if (beam.success) return Math.max(signPosition.parse(beam.data.seen).height, beam.data.own.height);
-  throw new EnrolError(
-    `${file} is neither a priv_validator_state.json of CometBFT nor a state.json of Beam; leave it out, or give the right one`,
-  );
 }
 
 /** How long after its genesis time a chain may still wait for its first block. */

@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import { examples, run, wholeNumber } from '../command-line.ts';
 import type { EnrolOptions, HomeOptions, JournalOptions } from '../options.ts';
+import { addMoves } from './signer-moves.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
 
@@ -26,6 +27,7 @@ export function addSigner(program: Command): void {
       }),
     );
   addEnrol(signer);
+  addMoves(signer);
   signer
     .command('join')
     .summary('pin the sign record that another server enrolled')
@@ -95,7 +97,7 @@ function addEnrol(signer: Command): void {
     .option('--chain-not-started', 'the chain has no block yet: nothing to wait for')
     .option(
       '--import <files...>',
-      'states of former signers: priv_validator_state.json, or a state.json of Beam',
+      'states of former signers: priv_validator_state.json (of CometBFT, tmkms or Horcrux), or a state.json of Beam',
     )
     .option('--yes', 'do not ask')
     .option('--dry-run', 'find the floor, tell what would be written, write nothing')

@@ -1,9 +1,10 @@
 /** The consensus key in a file as CometBFT writes it (`priv_validator_key.json`, privval/file.go). */
 
-import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import * as z from 'zod';
 import type { SigningKey } from '../core/ports.ts';
+import { expandedKey } from './expanded.ts';
+import { expandedKeyType, type KeyMaterial, seedKeyType, signingKeyOf } from './key-material.ts';
 
 export class KeyError extends Error {
   override readonly name = 'KeyError';
@@ -13,26 +14,42 @@ const keyFile = z.object({
   pub_key: z.object({ type: z.string(), value: z.string() }).optional(),
   priv_key: z.object({ type: z.string(), value: z.string() }),
 });
-
-/** What comes before a raw 32-byte seed in PKCS #8. */
-const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+type KeyFile = z.infer<typeof keyFile>;
 
 /** @throws KeyError: what is wrong with the file, and what to do. Never shows what is in it. */
 export function loadKeyFile(path: string): SigningKey {
+  return signingKeyOf(readKeyFile(path));
+}
+
+/** The private key itself, for export and import. @throws KeyError */
+export function readKeyFile(path: string): KeyMaterial {
   const { mode } = readable(path, () => statSync(path));
   if (mode & 0o077) {
     throw new KeyError(
       `${path} has mode ${(mode & 0o777).toString(8)}: others than its owner may use the consensus key; chmod 600 it`,
     );
   }
-  const parsed = keyFile.safeParse(parseJson(readable(path, () => readFileSync(path, 'utf8'))));
+  return parseKeyFile(
+    path,
+    readable(path, () => readFileSync(path, 'utf8')),
+  );
+}
+
+/** @param path for the error alone @throws KeyError */
+export function parseKeyFile(path: string, text: string): KeyMaterial {
+  const parsed = keyFile.safeParse(parseJson(text));
   if (!parsed.success) {
-    throw new KeyError(`${path} is not a priv_validator_key.json of CometBFT; point [signer] key at one`);
+    throw new KeyError(`${path} is not a priv_validator_key.json of CometBFT; give the path of one`);
   }
-  const { priv_key, pub_key } = parsed.data;
-  if (priv_key.type !== 'tendermint/PrivKeyEd25519') {
+  return parsed.data.priv_key.type === expandedKeyType
+    ? expandedIn(path, parsed.data)
+    : seedIn(path, parsed.data);
+}
+
+function seedIn(path: string, { priv_key, pub_key }: KeyFile): KeyMaterial {
+  if (priv_key.type !== seedKeyType) {
     throw new KeyError(
-      `${path} holds a key of type ${priv_key.type}; Beam signs with Ed25519 alone (tendermint/PrivKeyEd25519), as Cosmos validators do`,
+      `${path} holds a key of type ${priv_key.type}; Beam signs with Ed25519 alone (${seedKeyType}), as Cosmos validators do`,
     );
   }
   const raw = Buffer.from(priv_key.value, 'base64');
@@ -41,19 +58,33 @@ export function loadKeyFile(path: string): SigningKey {
       `${path} holds a key of ${raw.length} bytes in place of 64; it is damaged: restore it`,
     );
   }
-  const key = createPrivateKey({
-    key: Buffer.concat([pkcs8Prefix, raw.subarray(0, 32)]),
-    format: 'der',
-    type: 'pkcs8',
-  });
-  const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32);
+  const material: KeyMaterial = { kind: 'seed', seed: raw.subarray(0, 32) };
+  const { publicKey } = signingKeyOf(material);
   const told = pub_key ? Buffer.from(pub_key.value, 'base64') : raw.subarray(32);
-  if (!publicKey.equals(raw.subarray(32)) || !publicKey.equals(told)) {
-    throw new KeyError(
-      `${path} holds a private key that does not belong to its public key; it is damaged: restore it`,
-    );
+  if (!raw.subarray(32).equals(publicKey) || !told.equals(publicKey)) throw notItsPublicKey(path);
+  return material;
+}
+
+function expandedIn(path: string, { priv_key, pub_key }: KeyFile): KeyMaterial {
+  let material: KeyMaterial;
+  try {
+    material = { kind: 'expanded', key: expandedKey(Buffer.from(priv_key.value, 'base64')) };
+  } catch (error) {
+    throw new KeyError(`${path} holds no expanded Ed25519 key; it is damaged: import it again`, {
+      cause: error,
+    });
   }
-  return { publicKey, sign: async (bytes) => sign(null, bytes, key) };
+  // Nothing in the key itself tells whose it is.
+  if (!pub_key || !Buffer.from(pub_key.value, 'base64').equals(signingKeyOf(material).publicKey)) {
+    throw notItsPublicKey(path);
+  }
+  return material;
+}
+
+function notItsPublicKey(path: string): KeyError {
+  return new KeyError(
+    `${path} holds a private key that does not belong to its public key; it is damaged: restore it`,
+  );
 }
 
 function readable<T>(path: string, read: () => T): T {
