@@ -13,6 +13,7 @@ import { initHome } from '../device-agent/commands/init.ts';
 import { connectOperator, disconnect } from '../operator/actions/operator.ts';
 import { type configFile, homePaths, nodeFile, parseConfig } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
+import { stageFeatures } from '../protocol/stages.ts';
 import { type CloudPlace, findCloud } from './cloud-place.ts';
 import { badInput, tell } from './command-line.ts';
 import { CliError, describeError, exitCodeOf } from './errors.ts';
@@ -34,7 +35,7 @@ export async function init(options: InitOptions): Promise<number> {
   const home = homeOf(options);
   const { fleet, node: name, kind, zone, dryRun = false } = options;
   const node = parseConfig(nodeFile, { fleet, node: name, kind, ...(zone && { zone }) }, 'the options');
-  if (kind === 'validator' && options.chainId === undefined) {
+  if (kind === 'validator' && stageFeatures[options.mode].hasSigner && options.chainId === undefined) {
     badInput("a validator's signer needs the chain's id: give --chain-id");
   }
   const place = options.standAlone ? undefined : findCloud(options, process.env);
@@ -91,7 +92,7 @@ async function register(options: InitOptions, place: CloudPlace, csr: string, ho
 }
 
 async function configOf(options: InitOptions, place: CloudPlace | undefined): Promise<ConfigInput> {
-  const { gaiad, gaiadHome, rpc, p2p, chainId, kind, credentials } = options;
+  const { gaiad, gaiadHome, rpc, p2p, chainId, kind, credentials, mode } = options;
   const command = gaiad.split(/\s+/).filter((word) => word !== '');
   const cloud = place && {
     mqtt: options.mqtt ?? (await mqttEndpoint(place)),
@@ -103,6 +104,7 @@ async function configOf(options: InitOptions, place: CloudPlace | undefined): Pr
     ...(credentials !== undefined && { credentials: resolve(credentials) }),
   };
   return {
+    mode,
     ...(cloud && { cloud }),
     gaiad: { command, home: resolve(gaiadHome), rpc, p2p },
     ...(kind === 'validator' && chainId !== undefined && { signer: { chain_id: chainId } }),
@@ -134,8 +136,15 @@ function laterHint({ fleet, node, kind }: InitOptions, home: string): string {
   );
 }
 
-function nextSteps({ kind, standAlone }: InitOptions, home: string): string {
-  if (kind === 'sentry') return `next: beam start --home ${home}`;
+function nextSteps({ kind, standAlone, mode }: InitOptions, home: string): string {
+  const { hasSigner, signs } = stageFeatures[mode];
+  if (kind === 'sentry' || !hasSigner) return `next: beam start --home ${home}`;
+  if (!signs) {
+    return [
+      `next: beam start --home ${home} and beam signer start --home ${home}, each as a service; then, after some days,`,
+      `  beam signer dry-run --report --home ${home}`,
+    ].join('\n');
+  }
   const guard = standAlone ? ' --guard local' : '';
   return [
     'next: put priv_validator_key.json (mode 0600) in the signer folder of that home, then',

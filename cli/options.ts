@@ -1,6 +1,7 @@
 /** What the options of each command parse to. */
 
 import type { ImportSource } from '../signer/import/former-key.ts';
+import type { Stage } from '../protocol/stages.ts';
 import type { CloudPlaceOptions } from './cloud-place.ts';
 import type { CommonOptions } from './command-line.ts';
 
@@ -56,6 +57,7 @@ export interface InitOptions extends HomeOptions {
   fleet: string;
   node: string;
   kind: 'validator' | 'sentry';
+  mode: Stage;
   zone?: string;
   standAlone?: boolean;
   mqtt?: string;

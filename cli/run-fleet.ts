@@ -81,7 +81,7 @@ function describeFleet({ fleet, config, record, lastFailover, nodes }: FleetSumm
     const { at, from, to, epoch, reason } = lastFailover;
     lines.push(`last failover ${new Date(at).toISOString()}: ${from} → ${to}, epoch ${epoch}: ${reason}`);
   }
-  const heads = ['NODE', 'ROLE', 'WANTED', 'EPOCH', 'HEIGHT', 'PEERS', 'GAIAD', 'SIGNER', 'HEARD'];
+  const heads = ['NODE', 'MODE', 'ROLE', 'WANTED', 'EPOCH', 'HEIGHT', 'PEERS', 'GAIAD', 'SIGNER', 'HEARD'];
   const rows = [heads, ...nodes.map(nodeRow)];
   const widths = heads.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const table = rows.map((row) =>
@@ -102,6 +102,7 @@ function nodeRow(node: NodeSummary): string[] {
       : `${(node.healthAgeMs / 1000).toFixed(0)} s ago${node.connected ? '' : ', disconnected'}`;
   return [
     node.node,
+    text(node.mode),
     `${text(node.role)}${node.holder ? ' *' : ''}`,
     text(node.desiredRole),
     text(node.epoch),

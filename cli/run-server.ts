@@ -42,6 +42,7 @@ function describe(status: PilotStatus): string {
       : `${cloud.connected ? 'connected' : 'not connected'}${cloud.queued > 0 ? `, ${cloud.queued} messages wait` : ''}`;
   const rows: [string, string][] = [
     ['server', `${status.thing} (${status.kind}), Beam ${status.version}, pilot ${status.pid}`],
+    ['mode', status.mode],
     [
       'role',
       `${role.role}, epoch ${role.epoch}, since ${role.since}${role.reason ? `: ${role.reason}` : ''}`,

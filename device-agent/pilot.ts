@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { homePaths } from '../protocol/config.ts';
 import { overlayHash } from '../protocol/overlay-hash.ts';
 import type { RejectedSetting, ReportedGaiad, ShadowName } from '../protocol/shadows.ts';
+import { stageFeatures } from '../protocol/stages.ts';
 import { Teller } from './alerts/teller.ts';
 import { blockSeconds, missedInRow } from './chain/chain-view.ts';
 import { ChainWatch } from './chain/chain-watch.ts';
@@ -81,10 +82,11 @@ export class Pilot {
         onDisconnected: () => {},
       });
     const roleLog = log.child({ part: 'role' });
-    const control = config.signer && home.path(config.signer.control);
+    const control = stageFeatures[config.mode].hasSigner && config.signer && home.path(config.signer.control);
     this.#role = new RoleKeeper({
       thing,
       kind: node.kind,
+      mode: config.mode,
       clock,
       log: roleLog,
       openSigner: control ? (events) => new SignerLink(control, clock, roleLog, events) : undefined,

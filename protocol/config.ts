@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import { fleetName, nodeKind, nodeName } from './names.ts';
 import { signTableName } from './sign-record.ts';
+import { stage } from './stages.ts';
 
 const path = z.string().min(1).max(1024);
 
@@ -18,6 +19,8 @@ export const nodeFile = z.strictObject({
 export type NodeFile = z.infer<typeof nodeFile>;
 
 export const configFile = z.strictObject({
+  /** How far Beam is trusted with this server. Left out: `sign`, as before there were stages. */
+  mode: stage.default('sign'),
   /** Left out: stand-alone, no Commander. */
   cloud: z
     .strictObject({

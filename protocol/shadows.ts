@@ -1,6 +1,7 @@
 /** The named shadows of each thing (design, section 3), parsed once at each edge. */
 
 import * as z from 'zod';
+import { stage } from './stages.ts';
 
 export const shadowNames = ['role', 'gaiad', 'status'] as const;
 export type ShadowName = (typeof shadowNames)[number];
@@ -72,6 +73,8 @@ export const reportedStatus = z.object({
   rpc: z.string().max(256),
   kind: z.enum(['validator', 'sentry']),
   zone: z.string().max(64).optional(),
+  /** Left out by pilots from before there were stages: `sign`. */
+  mode: stage.optional(),
   chainId: z.string().max(64),
   versions: z.object({ beam: z.string().max(64), node: z.string().max(64), chain: z.string().max(128) }),
   catchingUp: z.boolean(),

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { nodeKind } from './names.ts';
 import { reportedRole } from './shadows.ts';
+import { stage } from './stages.ts';
 
 /** Bound of every message of ours, bytes of JSON. AWS allows 128 KB. */
 export const messageBytesMax = 16_384;
@@ -21,7 +22,7 @@ const envelope = {
 
 /** What a signer says of itself over its control socket, and pilots hand on. */
 export const signerSummary = z.object({
-  state: z.enum(['unenrolled', 'standby', 'claiming', 'active', 'fenced', 'refusing', 'local']),
+  state: z.enum(['unenrolled', 'standby', 'claiming', 'active', 'fenced', 'refusing', 'local', 'dry-run']),
   /** The consensus address, 40 upper-case hex digits. */
   address: z.string().max(40),
   recordKey: z.string().max(128).optional(),
@@ -38,6 +39,8 @@ export const healthMessage = z.object({
   ...envelope,
   kind: nodeKind,
   zone: z.string().max(64).optional(),
+  /** Left out by pilots from before there were stages: `sign`. */
+  mode: stage.optional(),
   /** Seconds to the next one, 10 where left out: three and a half of them without a message are silence. */
   everySeconds: z.number().positive().max(300).optional(),
   role: reportedRole,

@@ -13,6 +13,7 @@ import {
   parseConfig,
 } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
+import type { Stage } from '../protocol/stages.ts';
 import type { DynamoOptions } from './dynamodb-sdk.ts';
 
 /** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
@@ -21,6 +22,7 @@ const socketPathBytesMax = 107;
 export interface SignerHome {
   home: string;
   thing: string;
+  mode: Stage;
   chainId: string;
   keyFile: string;
   stateDir: string;
@@ -78,6 +80,7 @@ export function readHome(home: string): SignerHome {
   return {
     home: resolve(home),
     thing: thingName(node.fleet, node.node),
+    mode: config.mode,
     chainId: signer.chain_id,
     keyFile: at(signer.key),
     stateDir: at(signer.state),

@@ -3,7 +3,8 @@
 import './small-heap.ts';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
-import { ConfigError } from '../protocol/config.ts';
+import { ConfigError, homePaths } from '../protocol/config.ts';
+import type { Stage } from '../protocol/stages.ts';
 import { StateInUseError } from './disk/state-lock.ts';
 import { defaultHome, readHome } from './home.ts';
 import { KeyError, loadKeyFile } from './keys/file.ts';
@@ -16,6 +17,10 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 /** As sysexits(3) has them, so that a supervisor can tell what is worth another try. */
 const exitCodes = { ok: 0, failed: 70, inUse: 75, disk: 74, config: 78 } as const;
 
+function notSigning(mode: Stage): string {
+  return `mode: is "${mode}", in which Beam's signer does not sign; set it to "sign" when that is what you want (docs/stages.md)`;
+}
+
 const { values } = parseArgs({ options: { home: { type: 'string' } } });
 const log = pino(
   { base: { process: 'signer' }, timestamp: pino.stdTimeFunctions.isoTime },
@@ -25,6 +30,7 @@ const log = pino(
 try {
   const home = readHome(values.home ?? defaultHome());
   log.level = home.logLevel;
+  if (home.mode !== 'sign') throw new ConfigError(homePaths.config, [notSigning(home.mode)]);
   const signer = new SignerProcess({
     home,
     key: loadKeyFile(home.keyFile),

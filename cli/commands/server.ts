@@ -1,6 +1,7 @@
 /** Commands of one server: `beam init`, `start`, `status`, `reset`. */
 
 import { type Command, Option } from 'commander';
+import { stage } from '../../protocol/stages.ts';
 import { examples, run, withCloudOptions } from '../command-line.ts';
 import type { HomeOptions, InitOptions } from '../options.ts';
 
@@ -76,6 +77,11 @@ function addInit(program: Command): void {
     .requiredOption('--node <name>', "this server's name in the fleet, of the same letters")
     .addOption(
       new Option('--kind <kind>', 'what it is').choices(['validator', 'sentry']).makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--mode <mode>', 'how far Beam is trusted here: each has all of the one before')
+        .choices(stage.options)
+        .default('sign'),
     )
     .option('--zone <zone>', 'where it stands: a standby in another zone is preferred')
     .requiredOption('--gaiad <command>', 'the chain binary (or cosmovisor with its arguments, in one string)')

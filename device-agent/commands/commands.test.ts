@@ -27,7 +27,11 @@ test("init writes what start reads, and never over an operator's file", async ()
   const home = fresh();
   expect(await initHome(options(home))).toEqual([join(home, 'config.toml'), join(home, 'node.toml')]);
   const loaded = await loadHome(home);
-  expect(loaded).toMatchObject({ thing: 'demo_a', config: { gaiad: { command: ['gaiad', '--x'] } } });
+  expect(loaded).toMatchObject({
+    thing: 'demo_a',
+    config: { mode: 'sign', gaiad: { command: ['gaiad', '--x'] } },
+  });
+  expect(readFileSync(join(home, 'config.toml'), 'utf8')).toContain('mode = "sign"');
   await expect(initHome(options(home))).rejects.toThrow(/config\.toml is there already; give --force/);
   const changed = options(home);
   changed.node.zone = 'z2';

@@ -35,7 +35,13 @@ const nodeHead = '# Beam: which server of which fleet this is.\n\n';
 export async function initHome({ home, node, config, force = false }: InitOptions): Promise<string[]> {
   const root = resolve(home);
   const files = [
-    { path: join(root, homePaths.config), schema: configFile, content: config, head: configHead },
+    // The mode stands in the file even where it is the default: it is the first thing to know of a server.
+    {
+      path: join(root, homePaths.config),
+      schema: configFile,
+      content: { mode: 'sign', ...config },
+      head: configHead,
+    },
     { path: join(root, homePaths.node), schema: nodeFile, content: node, head: nodeHead },
   ];
   for (const { path, schema, content } of files) parseConfig(schema, content, path);

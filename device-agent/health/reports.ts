@@ -33,6 +33,7 @@ export function health({ home, role, gaiad, chain, node, signer, load, monotonic
   return {
     kind: home.node.kind,
     ...(home.node.zone === undefined ? {} : { zone: home.node.zone }),
+    mode: home.config.mode,
     everySeconds: home.config.health.seconds,
     role: role.role,
     epoch: role.epoch,
@@ -71,6 +72,7 @@ export function status(
     rpc: config.gaiad.rpc,
     kind: identity.kind,
     ...(identity.zone === undefined ? {} : { zone: identity.zone }),
+    mode: config.mode,
     chainId: info?.network ?? config.signer?.chain_id ?? '',
     versions: { beam: beamVersion, node: process.version, chain: (node.chainVersion ?? '').slice(0, 128) },
     catchingUp: node.status?.sync_info.catching_up ?? true,

@@ -40,6 +40,7 @@ function input({ chain, ...over }: InputChange = {}): RoleInput {
   return {
     thing,
     kind: 'validator',
+    mode: 'sign',
     desired: { role: 'standby' },
     desiredFault: undefined,
     signer: { up: true, downForMs: 0, session: 1, status: signer() },
@@ -301,3 +302,32 @@ test('fenced is told once an epoch', () => {
   expect(actions(first.steps)).toContain('tell-fenced');
   expect(actions(planRole(fenced, first.memory).steps)).toEqual([]);
 });
+
+test.each(['monitor', 'config', 'dry-run'] as const)(
+  'in mode %s a server rests, whatever a signer of an earlier mode beside it says: it asks for nothing and hands nothing on',
+  (mode) => {
+    const fenced = withSigner({ state: 'fenced', epoch: 4 });
+    const gone = withSigner({ beat: lost });
+    for (const [signerNow, desired] of [
+      [gone, { role: 'standby' }],
+      [gone, { role: 'active', epoch: 9 }],
+      [fenced, { role: 'standby' }],
+      [undefined, { role: 'standby' }],
+    ] as const) {
+      const { steps } = planRole(
+        input({ mode, signer: signerNow, desired }),
+        initialRole('validator', 1_700_000_000_000),
+      );
+      expect(steps).toEqual([
+        {
+          action: 'report',
+          state: expect.objectContaining({
+            role: 'maintenance',
+            epoch: 0,
+            reason: expect.stringContaining(`mode is "${mode}"`),
+          }),
+        },
+      ]);
+    }
+  },
+);

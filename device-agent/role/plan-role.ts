@@ -7,11 +7,13 @@
 import type { NodeKind } from '../../protocol/names.ts';
 import type { DesiredRole, ReportedRoleState } from '../../protocol/shadows.ts';
 import { beatPeriodMs, type ControlRequest, type SignerStatus } from '../../protocol/signer-control.ts';
+import { type Stage, stageFeatures } from '../../protocol/stages.ts';
 import type { RoleRequestEvent } from '../../protocol/topics.ts';
 
 export interface RoleInput {
   thing: string;
   kind: NodeKind;
+  mode: Stage;
   /** The role shadow's desired state; undefined: none, or not known. */
   desired: DesiredRole | undefined;
   /** Why the desired state can't be read. */
@@ -94,7 +96,12 @@ export function planRole(input: RoleInput, memory: RoleMemory): { steps: RoleSte
   let next = memory;
 
   const { signer } = input;
-  const known = memory.known || !signer || signer.up || signer.downForMs >= signerGraceMs;
+  const known =
+    memory.known ||
+    !signer ||
+    !stageFeatures[input.mode].signs ||
+    signer.up ||
+    signer.downForMs >= signerGraceMs;
   const wanted = known ? reportedState(input, memory.reported) : memory.reported;
   const { reported, reworded } = settleReason(wanted, memory, input.now.monotonicMs);
   next = { ...next, reworded };
@@ -103,7 +110,10 @@ export function planRole(input: RoleInput, memory: RoleMemory): { steps: RoleSte
     steps.push({ action: 'report', state: reported });
   }
 
-  const fenced = signer?.up && signer.status?.state === 'fenced' ? signer.status : undefined;
+  const fenced =
+    stageFeatures[input.mode].signs && signer?.up && signer.status?.state === 'fenced'
+      ? signer.status
+      : undefined;
   if (fenced && next.fencedTold !== fenced.epoch) {
     next = { ...next, fencedTold: fenced.epoch };
     const by = fenced.record
@@ -145,10 +155,14 @@ function reportedState(input: RoleInput, former: ReportedRoleState): ReportedRol
 }
 
 function roleNow(
-  { kind, desired, signer }: RoleInput,
+  { kind, mode, desired, signer }: RoleInput,
   former: ReportedRoleState,
 ): Pick<ReportedRoleState, 'role' | 'epoch' | 'reason'> {
   if (kind === 'sentry') return { role: 'sentry', epoch: 0, reason: '' };
+  if (!stageFeatures[mode].signs) {
+    const reason = `mode is "${mode}" in this server's config.toml: Beam does not sign here`;
+    return { role: 'maintenance', epoch: 0, reason };
+  }
   const resting = desired?.role === 'maintenance' ? 'maintenance' : 'standby';
   if (!signer)
     return { role: resting, epoch: 0, reason: 'gaiad signs by itself: this server has no Beam signer' };
@@ -174,6 +188,12 @@ function roleNow(
       return { role: resting, epoch, reason: '' };
     case 'standby':
       return { role: resting, epoch, reason: status.reason ?? '' };
+    case 'dry-run':
+      return {
+        role: resting,
+        epoch,
+        reason: 'the signer beside is a dry-run: restart it, mode is "sign" now',
+      };
     case 'unenrolled':
       return {
         role: resting,
@@ -205,8 +225,9 @@ function sameReport(a: ReportedRoleState, b: ReportedRoleState): boolean {
 }
 
 /** What the signer should be told now, by the desired role. */
-function controlFor({ desired, signer, kind }: RoleInput): ControlRequest | undefined {
-  if (kind !== 'validator' || !desired || !signer?.up || !signer.status) return undefined;
+function controlFor({ desired, signer, kind, mode }: RoleInput): ControlRequest | undefined {
+  if (kind !== 'validator' || !stageFeatures[mode].signs || !desired || !signer?.up || !signer.status)
+    return undefined;
   const { state, epoch } = signer.status;
   if (desired.role !== 'active') return state === 'fenced' ? { type: 'stand-by' } : undefined;
   if (desired.epoch === undefined) return undefined;
@@ -225,10 +246,10 @@ function epochSeen({ signer, chain }: RoleInput, former: RoleMemory['epochSeen']
 }
 
 function roleRequest(
-  { kind, thing, desired, signer, chain, now }: RoleInput,
+  { kind, mode, thing, desired, signer, chain, now }: RoleInput,
   memory: RoleMemory,
 ): RoleStepArguments['request-role'] | undefined {
-  const status = signer?.up ? signer.status : undefined;
+  const status = signer?.up && stageFeatures[mode].signs ? signer.status : undefined;
   if (kind !== 'validator' || status?.state !== 'standby' || desired?.role === 'maintenance')
     return undefined;
   const { record, recordId, beat } = status;

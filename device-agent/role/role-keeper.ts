@@ -7,6 +7,7 @@ import {
   type ReportedRoleState,
   reportedRoleState,
 } from '../../protocol/shadows.ts';
+import type { Stage } from '../../protocol/stages.ts';
 import type { Clock } from '../clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import type { MessageMaker } from '../cloud/messages.ts';
@@ -31,6 +32,8 @@ export type SignerSeen = Pick<
 export interface RoleKeeperOptions {
   thing: string;
   kind: NodeKind;
+  /** Left out: `sign`, as in config.toml. */
+  mode?: Stage;
   clock: Clock;
   log: Logger;
   messages: MessageMaker;
@@ -131,7 +134,7 @@ export class RoleKeeper {
   }
 
   plan(): void {
-    const { thing, kind, clock, chain } = this.#options;
+    const { thing, kind, mode = 'sign', clock, chain } = this.#options;
     const signer = this.#signer && {
       up: this.#signer.up,
       downForMs: this.#signer.downForMs,
@@ -142,6 +145,7 @@ export class RoleKeeper {
       {
         thing,
         kind,
+        mode,
         desired: this.#desired,
         desiredFault: this.#desiredFault,
         signer,

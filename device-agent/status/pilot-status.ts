@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { type DesiredRole, desiredRole, reportedGaiad, reportedRoleState } from '../../protocol/shadows.ts';
 import { signerStatus } from '../../protocol/signer-control.ts';
+import { stage } from '../../protocol/stages.ts';
 import type { Trouble } from '../alerts/plan-alerts.ts';
 import { blockSeconds } from '../chain/chain-view.ts';
 import type { Seen } from '../health/reports.ts';
@@ -13,6 +14,7 @@ export const pilotStatus = z.object({
   fleet: z.string(),
   node: z.string(),
   kind: z.string(),
+  mode: stage,
   version: z.string(),
   pid: z.number().int(),
   cloud: z.union([
@@ -56,6 +58,7 @@ export function statusOf({
   return {
     thing: home.thing,
     ...home.node,
+    mode: home.config.mode,
     version: beamVersion,
     pid: process.pid,
     cloud,

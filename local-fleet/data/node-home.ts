@@ -38,6 +38,7 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
   const sockets = socketFolder(spec.root);
   const short = sockets !== join(spec.root, homePaths.run);
   return {
+    mode: 'sign',
     cloud: {
       mqtt: cloud.mqtt,
       region: cloud.region,

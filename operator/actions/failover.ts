@@ -134,11 +134,12 @@ function thingNameOf(fleet: string, node: string): string {
 }
 
 function whyNot(node: NodeSummary): string | undefined {
-  const { thing, holder, connected, silent, healthAgeMs, role, desiredRole, gaiad, signer, catchingUp } =
-    node;
+  const { thing, mode, holder, connected, silent, healthAgeMs, role } = node;
+  const { desiredRole, gaiad, signer, catchingUp } = node;
   if (holder) return `${thing} holds the role`;
   if (healthAgeMs === null) return `no health message came from ${thing} yet`;
   if (!connected || silent) return `${thing} is offline`;
+  if (mode !== null && mode !== 'sign') return `${thing} is in mode "${mode}", where Beam does not sign`;
   if (role === 'maintenance' || desiredRole === 'maintenance') return `${thing} is in maintenance`;
   if (gaiad !== 'running' || catchingUp) return `gaiad on ${thing} is ${catchingUp ? 'catching up' : gaiad}`;
   // The table may show the moment before the last switch: one that is `active` there no longer holds the role.

@@ -4,6 +4,7 @@ import { type FleetConfig, type FleetNode, isSilent, type LastFailover } from '.
 import { type NodeKind, parseThingName } from '../../protocol/names.ts';
 import { reportedRoleState, type ShadowName, shadowNames } from '../../protocol/shadows.ts';
 import type { SignRecord } from '../../protocol/sign-record.ts';
+import type { Stage } from '../../protocol/stages.ts';
 import { InvalidInputError } from './errors.ts';
 import type { Operator } from './operator.ts';
 import {
@@ -40,6 +41,8 @@ export interface NodeSummary {
   signer: string | null;
   /** Of the last blocks, as this node sees the chain. */
   missed: { missed: number; of: number; total: number } | null;
+  /** How far Beam is trusted with it: in "sign" alone it can get the role. */
+  mode: Stage | null;
   /** The sign record names it. */
   holder: boolean;
 }
@@ -147,6 +150,7 @@ function summary(
     node: parseThingName(thing)?.node ?? thing,
     kind: health?.kind ?? null,
     zone: health?.zone ?? null,
+    mode: health ? (health.mode ?? 'sign') : null,
     registered,
     connected: health?.connected ?? false,
     healthAgeMs: health ? Math.max(0, now - health.receivedAt) : null,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { edit, now, sampleFleet, sweep } from './sample-fleet.ts';
+import { edit, now, request, sampleFleet, sweep } from './sample-fleet.ts';
 import {
   decided,
   grantedTo,
@@ -102,6 +102,26 @@ describe('an operator edits', () => {
     expect(writes(steps)).toEqual([write('demo_b', 'maintenance', 1, expect.stringContaining('unenrolled'))]);
     expect(told(steps)).toEqual(['role-edit-refused']);
   });
+
+  test.each(['monitor', 'config', 'dry-run'] as const)(
+    'a server in mode %s to active: put back with the reason, and no failover goes to it',
+    (mode) => {
+      const desired = { role: 'active', epoch: 1 };
+      const steps = decided(
+        sampleFleet({ b: { desired, health: { mode } } }),
+        edit('demo_b', 'standby', desired),
+      );
+      expect(grants(steps)).toEqual([]);
+      expect(writes(steps)).toEqual([
+        write('demo_b', 'standby', 1, expect.stringContaining(`mode "${mode}"`)),
+      ]);
+      expect(told(steps)).toEqual(['role-edit-refused']);
+      expect(grants(decided(sampleFleet({ b: { health: { mode } } }), request()))).toEqual([]);
+      expect(grants(decided(sampleFleet({ b: { health: { mode: 'sign' } } }), request()))).toEqual([
+        ['demo_b', 2],
+      ]);
+    },
+  );
 
   test('two standbys at once: the first is granted, the second put back', () => {
     const desired = { role: 'active', epoch: 1 };

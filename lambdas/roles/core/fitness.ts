@@ -49,6 +49,9 @@ export function unfitness(node: NodeView, context: FitnessContext): string | und
   const { thing, health, shadow } = node;
   const kind = kindOf(node);
   if (kind === 'sentry') return `${thing} is a sentry`;
+  if (health?.mode !== undefined && health.mode !== 'sign') {
+    return `${thing} is in mode "${health.mode}", where Beam does not sign: to let it, set mode = "sign" in its config.toml and restart its signer and pilot (docs/stages.md)`;
+  }
   if (shadow?.reported?.role === 'maintenance') return `${thing} is in maintenance: set it to standby first`;
   // Before the first claim nobody signs: a node need not follow a chain that may stand still without us.
   if (record.holder === '' && !health && kind === 'validator') return undefined;
