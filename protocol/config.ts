@@ -10,6 +10,21 @@ import { stage } from './stages.ts';
 
 const path = z.string().min(1).max(1024);
 
+/** Of `[signer] node_key`: the node's key is not checked. */
+export const unpinnedNode = 'unpinned';
+const tcpNode = /^tcp:\/\/(?:\[[0-9A-Fa-f:.]+\]|[^\s:/@[\]]+):\d{1,5}$/;
+/** An ed25519 public key in base64 or hex, or a node id (the key's address in hex), or the word. */
+const nodeKeyText = /^(?:[A-Za-z0-9+/]{43}=|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|unpinned)$/;
+
+/** Of `[signer] node`, once it was parsed; a host in brackets loses them. */
+export function tcpAddress(node: string): { host: string; port: number } {
+  const colon = node.lastIndexOf(':');
+  return {
+    host: node.slice('tcp://'.length, colon).replace(/^\[|\]$/g, ''),
+    port: Number(node.slice(colon + 1)),
+  };
+}
+
 export const nodeFile = z.strictObject({
   fleet: fleetName,
   node: nodeName,
@@ -52,11 +67,39 @@ export const configFile = z.strictObject({
       /** CometBFT's priv_validator_key.json; mode 0600. Outside gaiad's home. */
       key: path.default('signer/priv_validator_key.json'),
       state: path.default('signer/state'),
-      /** gaiad's priv_validator_laddr. */
+      /** gaiad's priv_validator_laddr, a unix socket; not used where `node` is set. */
       socket: path.default('run/signer.sock'),
+      /** In place of `socket`: a node that is reached by TCP, as `tcp://host:port`. */
+      node: z
+        .string()
+        .max(300)
+        .regex(tcpNode, 'must be tcp://host:port')
+        .refine((node) => tcpAddress(node).port <= 65_535, 'must have a port of at most 65535')
+        .optional(),
+      /** The key with which that node answers, or `unpinned`. Needed with `node`. */
+      node_key: z
+        .string()
+        .regex(
+          nodeKeyText,
+          `must be the node's ed25519 public key (base64 or hex), its node id, or the word ${unpinnedNode}`,
+        )
+        .optional(),
+      /** With `node`: our own key on that connection. Made at the first start, mode 0600. */
+      connection_key: path.default('signer/connection_key.pem'),
       control: path.default('run/signer-control.sock'),
       table: z.string().min(3).default(signTableName),
       chain_id: z.string().min(1).max(50),
+    })
+    .superRefine(({ node, node_key }, context) => {
+      if (node !== undefined && node_key === undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['node_key'],
+          message: `missing: give the key of the node at ${node}, or "${unpinnedNode}" if whoever answers there may ask for signatures`,
+        });
+      } else if (node === undefined && node_key !== undefined) {
+        context.addIssue({ code: 'custom', path: ['node_key'], message: 'needs signer.node beside it' });
+      }
     })
     .optional(),
   status: z

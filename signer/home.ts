@@ -11,6 +11,8 @@ import {
   homePaths,
   nodeFile,
   parseConfig,
+  tcpAddress,
+  unpinnedNode,
 } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
 import type { Stage } from '../protocol/stages.ts';
@@ -19,6 +21,11 @@ import type { DynamoOptions } from './dynamodb-sdk.ts';
 /** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
 const socketPathBytesMax = 107;
 
+/** Where the node is reached: by a unix socket, or by TCP through a SecretConnection. */
+export type NodeAddress =
+  | { kind: 'unix'; path: string }
+  | { kind: 'tcp'; host: string; port: number; pinned: string | undefined; connectionKeyFile: string };
+
 export interface SignerHome {
   home: string;
   thing: string;
@@ -26,7 +33,7 @@ export interface SignerHome {
   chainId: string;
   keyFile: string;
   stateDir: string;
-  nodeSocket: string;
+  node: NodeAddress;
   controlSocket: string;
   /** gaiad's RPC. */
   rpc: string;
@@ -67,7 +74,9 @@ export function readHome(home: string): SignerHome {
     );
   }
   const gaiadHome = at(gaiad.home);
-  const inside = (['key', 'state'] as const).filter((name) => isInside(gaiadHome, at(signer[name])));
+  const inside = (['key', 'state', 'connection_key'] as const).filter((name) =>
+    isInside(gaiadHome, at(signer[name])),
+  );
   if (inside.length > 0) {
     throw new ConfigError(
       configPath,
@@ -84,7 +93,7 @@ export function readHome(home: string): SignerHome {
     chainId: signer.chain_id,
     keyFile: at(signer.key),
     stateDir: at(signer.state),
-    nodeSocket: at(signer.socket),
+    node: nodeAddress(signer, at),
     controlSocket: at(signer.control),
     rpc: gaiad.rpc,
     gaiadHome,
@@ -97,6 +106,19 @@ export function readHome(home: string): SignerHome {
       credentials: cloud.credentials && at(cloud.credentials),
     },
     logLevel: log.level,
+  };
+}
+
+function nodeAddress(
+  { socket, node, node_key, connection_key }: NonNullable<ConfigFile['signer']>,
+  at: (path: string) => string,
+): NodeAddress {
+  if (node === undefined) return { kind: 'unix', path: at(socket) };
+  return {
+    kind: 'tcp',
+    ...tcpAddress(node),
+    pinned: node_key === unpinnedNode ? undefined : node_key,
+    connectionKeyFile: at(connection_key),
   };
 }
 

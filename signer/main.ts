@@ -8,6 +8,7 @@ import type { Stage } from '../protocol/stages.ts';
 import { StateInUseError } from './disk/state-lock.ts';
 import { defaultHome, readHome } from './home.ts';
 import { KeyError, loadKeyFile } from './keys/file.ts';
+import { ConnectionKeyError } from './secret-connection/node-identity.ts';
 import { SignerProcess } from './signer-process.ts';
 import { version } from './version.ts';
 
@@ -53,7 +54,9 @@ try {
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
 } catch (error) {
-  const known = error instanceof ConfigError || error instanceof KeyError || error instanceof StateInUseError;
+  const known = [ConfigError, KeyError, ConnectionKeyError, StateInUseError].some(
+    (kind) => error instanceof kind,
+  );
   log.fatal(known ? {} : { err: error }, (error as Error).message);
   process.exit(
     error instanceof StateInUseError ? exitCodes.inUse : known ? exitCodes.config : exitCodes.failed,

@@ -23,6 +23,7 @@ import { NodeConnection } from './node-connection.ts';
 import { rpcNodeView } from './node-view.ts';
 import { RecordClient } from './record-client.ts';
 import { Refusal } from './refusal.ts';
+import { connectionKey } from './secret-connection/node-identity.ts';
 
 /** How often a signer that is not enrolled looks whether it is. */
 const lookForEnrolmentMs = 1000;
@@ -73,7 +74,8 @@ export class SignerProcess {
     this.#service = service;
     // The node waits 3 s for its signer at its start: first of all it gets the key.
     this.#connection = new NodeConnection({
-      socket: home.nodeSocket,
+      node: home.node,
+      key: home.node.kind === 'tcp' ? connectionKey(home.node.connectionKeyFile) : undefined,
       log,
       answer: (request) => service.answer(request),
       onChange: (connected) => {

@@ -1,7 +1,13 @@
 /** Frames of the privval connection: a message's length as a uvarint, then the message (CometBFT libs/protoio). */
 
-/** Bound of a received frame. Vote extensions make requests large; CometBFT's own limit for answers is 10 KiB. */
-export const receivedFrameBytesMax = 65_536;
+/**
+ * Bound of a received frame: a vote extension may have 1 MiB (CometBFT types/vote.go `MaxVoteExtensionSize`), and what
+ * is around it is far below 16 KiB. (For answers CometBFT's own limit is 10 KiB.)
+ */
+export const receivedFrameBytesMax = 1_048_576 + 16_384;
+
+/** Chunks that are kept apart, at most: each costs more than its bytes. */
+const chunksMax = 1024;
 
 /** A stream that is no sequence of frames: nothing behind it can be trusted, so the connection must be closed. */
 export class FrameError extends Error {
@@ -27,10 +33,14 @@ export function encodeFrame(message: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** Takes a stream's chunks, however it was cut, and gives back whole messages. */
+/** Takes a stream's chunks, however it was cut, and gives back whole messages. Each byte is copied a bounded number of times. */
 export class FrameDecoder {
   readonly #bytesMax: number;
-  #pending = new Uint8Array(0);
+  /** Chunks that no whole message was made of yet; joined only once there is one. */
+  #chunks: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** Of the message that is awaited, with its length before it; undefined while the length is not whole. */
+  #wantedBytes: number | undefined;
 
   constructor(bytesMax = receivedFrameBytesMax) {
     this.#bytesMax = bytesMax;
@@ -38,21 +48,32 @@ export class FrameDecoder {
 
   /** @throws FrameError where a length is no uvarint, or above the bound. */
   push(chunk: Uint8Array): Uint8Array[] {
-    let bytes = chunk;
-    if (this.#pending.length > 0) {
-      bytes = new Uint8Array(this.#pending.length + chunk.length);
-      bytes.set(this.#pending);
-      bytes.set(chunk, this.#pending.length);
+    if (chunk.length === 0) return [];
+    this.#chunks.push(chunk);
+    this.#pendingBytes += chunk.length;
+    if (this.#wantedBytes !== undefined && this.#pendingBytes < this.#wantedBytes) {
+      if (this.#chunks.length > chunksMax) this.#chunks = [Buffer.concat(this.#chunks)];
+      return [];
     }
+    const [first] = this.#chunks;
+    const bytes = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks);
     const messages: Uint8Array[] = [];
     let offset = 0;
+    this.#wantedBytes = undefined;
     for (;;) {
       const header = this.#readLength(bytes, offset);
-      if (header === undefined || header.start + header.length > bytes.length) break;
-      messages.push(bytes.slice(header.start, header.start + header.length));
-      offset = header.start + header.length;
+      if (header === undefined) break;
+      const end = header.start + header.length;
+      if (end > bytes.length) {
+        this.#wantedBytes = end - offset;
+        break;
+      }
+      messages.push(new Uint8Array(bytes.subarray(header.start, end)));
+      offset = end;
     }
-    this.#pending = bytes.slice(offset);
+    const rest = new Uint8Array(bytes.subarray(offset));
+    this.#chunks = rest.length > 0 ? [rest] : [];
+    this.#pendingBytes = rest.length;
     return messages;
   }
 
