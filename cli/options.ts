@@ -1,7 +1,7 @@
 /** What the options of each command parse to. */
 
-import type { ImportSource } from '../signer/import/former-key.ts';
 import type { Stage } from '../protocol/stages.ts';
+import type { ImportSource } from '../signer/import/former-key.ts';
 import type { CloudPlaceOptions } from './cloud-place.ts';
 import type { CommonOptions } from './command-line.ts';
 
