@@ -1,5 +1,6 @@
 /** A whole pilot with a real broker over TLS and a real process in gaiad's place. */
 
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,6 +13,7 @@ import { pino } from 'pino';
 import { eventually, openTestCloud, type TestCloud } from '../local-cloud/core-fixture.ts';
 import { overlayHash } from '../protocol/overlay-hash.ts';
 import { reportedGaiad, type ShadowName } from '../protocol/shadows.ts';
+import type { Stage } from '../protocol/stages.ts';
 import { AwsCloudLink } from './cloud/aws-cloud-link.ts';
 import { readCredentials } from './cloud/credentials.ts';
 import { Line, portOf } from './cloud/line.ts';
@@ -56,7 +58,7 @@ beforeEach(async () => {
   await makeServer('sentry');
 });
 
-async function makeServer(kind: 'sentry' | 'validator'): Promise<void> {
+async function makeServer(kind: 'sentry' | 'validator', mode: Stage = 'sign'): Promise<void> {
   const node = `n${++count}`;
   thing = `demo_${node}`;
   root = mkdtempSync(join(tmpdir(), 'beam-pilot-'));
@@ -71,6 +73,7 @@ async function makeServer(kind: 'sentry' | 'validator'): Promise<void> {
     home: root,
     node: { fleet: 'demo', node, kind, zone: 'z' },
     config: {
+      mode,
       cloud: {
         mqtt: cloud.ready.mqtt,
         region: 'local',
@@ -349,6 +352,129 @@ test("a validator's gaiad is not started while its home holds the fleet's key", 
   expect(alert?.text).toContain(keyFile);
   expect(gaiadPid()).toBeUndefined();
   rmSync(keyFile);
+  await gaiadIs('running');
+  signer.stop();
+});
+
+const keyFileText = (seed: Buffer) =>
+  JSON.stringify({ priv_key: { type: 'tendermint/PrivKeyEd25519', value: consensusKey(seed).value } });
+
+/** gaiad as the operator's own systemd would run it. */
+function runGaiad(): ChildProcess {
+  const args = [resolve('device-agent/gaiad/fake-gaiad.js'), 'start', '--home', join(root, 'gaiad')];
+  return spawn(process.execPath, args, { stdio: 'ignore' });
+}
+
+const rejectedPaths = () =>
+  reportedGaiad.safeParse(reported('gaiad')).data?.rejected.map(({ path }) => path) ?? [];
+
+function setMode(mode: Stage): void {
+  const file = join(root, 'config.toml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/^mode = .*$/m, `mode = "${mode}"`));
+}
+
+test("mode monitor: another one's gaiad is watched, nothing of it is touched, and what is not applied is told", async () => {
+  await makeServer('validator', 'monitor');
+  const before = configText();
+  const gaiad = runGaiad();
+  try {
+    const overlay = { 'config.toml': { p2p: { pex: false } } };
+    await desire('gaiad', { config: overlay, run: 'stopped' });
+    await startPilot();
+    await eventually(() => reported('gaiad').state === 'running', waitMs);
+    await eventually(() => rejectedPaths().length === 2, waitMs);
+    expect(reportedGaiad.parse(reported('gaiad'))).toMatchObject({
+      overlay: overlayHash({}),
+      rejected: [
+        { path: 'config.toml/p2p.pex', value: false, reason: expect.stringContaining('mode is "monitor"') },
+        { path: 'run', value: 'stopped', reason: expect.stringContaining('mode is "monitor"') },
+      ],
+    });
+    await eventually(() => reported('status').mode === 'monitor', waitMs);
+    expect(reported('role')).toMatchObject({
+      role: 'maintenance',
+      reason: expect.stringContaining('monitor'),
+    });
+    await eventually(
+      () => heard.some(({ topic, body }) => topic.endsWith('/health') && body.mode === 'monitor'),
+      waitMs,
+    );
+    expect(await readPilotStatus(root)).toMatchObject({ mode: 'monitor', signer: null, troubles: [] });
+    expect(configText()).toBe(before);
+    expect(gaiad.exitCode).toBeNull();
+    expect(gaiadPid()).toBeUndefined();
+  } finally {
+    gaiad.kill('SIGKILL');
+  }
+});
+
+test('mode config: gaiad is configured and kept running, and who signs stays as it was', async () => {
+  await makeServer('validator', 'config');
+  const operators = 'priv_validator_laddr = "tcp://127.0.0.1:26659"';
+  writeFileSync(join(root, 'gaiad/config/config.toml'), `${operators}\n${configText()}`);
+  const overlay = { 'config.toml': { p2p: { pex: false }, consensus: { double_sign_check_height: 10 } } };
+  await desire('gaiad', { config: overlay });
+  await startPilot();
+  await gaiadIs('running', overlay);
+  expect(configText()).toContain(operators);
+  expect(configText()).toContain('double_sign_check_height = 10');
+  const pid = gaiadPid() ?? 0;
+  kill(pid);
+  await eventually(() => (gaiadPid() ?? pid) !== pid, waitMs);
+  await gaiadIs('running', overlay);
+  await desire('gaiad', { config: { 'config.toml': { priv_validator_laddr: '' } } });
+  await eventually(() => rejectedPaths().includes('config.toml/priv_validator_laddr'), waitMs);
+  expect(configText()).toContain(operators);
+});
+
+test("mode config: the first start of a node with a key is the operator's; a key that is enrolled here never starts", async () => {
+  await makeServer('validator', 'config');
+  const seed = Buffer.alloc(32, 9);
+  writeFileSync(join(root, 'gaiad/config/priv_validator_key.json'), keyFileText(seed));
+  await startPilot();
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/alert/key-on-node')), waitMs);
+  expect(gaiadPid()).toBeUndefined();
+  const gaiad = runGaiad();
+  try {
+    await gaiadIs('running');
+    expect(gaiadPid()).toBe(gaiad.pid);
+    // From now on the node is the pilot's to restart, until this server's signer turns out to be enrolled for that key.
+    mkdirSync(join(root, 'signer/state'), { recursive: true });
+    const publicKey = Buffer.from(consensusKey(seed).value, 'base64').subarray(32).toString('base64');
+    writeFileSync(join(root, 'signer/state/enrolled.json'), JSON.stringify({ publicKey }));
+    heard.length = 0;
+    gaiad.kill('SIGKILL');
+    await eventually(() => reported('gaiad').state === 'failed', waitMs);
+    const told = () => heard.find(({ body }) => String(body.text).includes('Going back'));
+    await eventually(() => told() !== undefined, waitMs);
+    expect(told()?.topic).toMatch(/\/alert\/key-on-node$/);
+    rmSync(join(root, 'signer/state'), { recursive: true });
+    await gaiadIs('running');
+  } finally {
+    gaiad.kill('SIGKILL');
+  }
+});
+
+test("from sign back to config: gaiad gets its operator's signer back, and to sign again", async () => {
+  await makeServer('validator');
+  const signer = new FakeSigner();
+  await signer.start(join(root, 'run/signer-control.sock'), {});
+  const before = configText();
+  await startPilot();
+  await gaiadIs('running');
+  expect(configText()).toContain('priv_validator_laddr');
+  const pid = gaiadPid();
+  await pilot?.stop();
+  setMode('config');
+  await startPilot();
+  await eventually(() => configText() === before && (gaiadPid() ?? pid) !== pid, waitMs);
+  await gaiadIs('running');
+  await eventually(() => reported('role').role === 'maintenance', waitMs);
+  await pilot?.stop();
+  setMode('sign');
+  await startPilot();
+  await eventually(() => configText().includes('priv_validator_laddr'), waitMs);
+  await eventually(() => reported('role').role === 'standby', waitMs);
   await gaiadIs('running');
   signer.stop();
 });

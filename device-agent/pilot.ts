@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { homePaths } from '../protocol/config.ts';
 import { overlayHash } from '../protocol/overlay-hash.ts';
-import type { RejectedSetting, ReportedGaiad, ShadowName } from '../protocol/shadows.ts';
-import { stageFeatures } from '../protocol/stages.ts';
+import type { ReportedGaiad, ShadowName } from '../protocol/shadows.ts';
+import { stageFeatures, whatIsOff } from '../protocol/stages.ts';
 import { Teller } from './alerts/teller.ts';
 import { blockSeconds, missedInRow } from './chain/chain-view.ts';
 import { ChainWatch } from './chain/chain-watch.ts';
@@ -16,9 +16,10 @@ import { MessageMaker } from './cloud/messages.ts';
 import type { Section } from './cloud/shadow-document.ts';
 import { readDesiredGaiad } from './gaiad/desired-gaiad.ts';
 import { followSigner, noAbsence, type SignerAbsence } from './gaiad/node-faults.ts';
+import { type Gaiad, openGaiad } from './gaiad/open-gaiad.ts';
 import { NodeRpc } from './gaiad/rpc.ts';
-import { keyFileOf, Supervisor } from './gaiad/supervisor.ts';
 import { type SupervisorInputs, supervisorInputs } from './gaiad/supervisor-inputs.ts';
+import type { WatchedGaiadInputs } from './gaiad/watched-gaiad.ts';
 import { Reporter } from './health/reporter.ts';
 import type { Seen } from './health/reports.ts';
 import { writeFileAtomically } from './home/atomic-file.ts';
@@ -26,7 +27,6 @@ import { makeFolders } from './home/folders.ts';
 import type { Home } from './home/load-home.ts';
 import { beamVersion } from './home/version.ts';
 import type { Logger } from './log.ts';
-import { OverlayStore } from './overlay/overlay-state.ts';
 import { desiredOverlay, type OverlayInput } from './overlay/plan-overlay.ts';
 import type { RoleInput } from './role/plan-role.ts';
 import { RoleKeeper } from './role/role-keeper.ts';
@@ -52,7 +52,7 @@ export class Pilot {
   readonly #role: RoleKeeper;
   readonly #rpc: NodeRpc;
   readonly #chain: ChainWatch;
-  readonly #supervisor: Supervisor;
+  readonly #gaiad: Gaiad;
   readonly #reporter: Reporter | undefined;
   readonly #statusServer: StatusServer;
   #startedAtMs = 0;
@@ -82,7 +82,7 @@ export class Pilot {
         onDisconnected: () => {},
       });
     const roleLog = log.child({ part: 'role' });
-    const control = stageFeatures[config.mode].hasSigner && config.signer && home.path(config.signer.control);
+    const control = this.#features.hasSigner && config.signer && home.path(config.signer.control);
     this.#role = new RoleKeeper({
       thing,
       kind: node.kind,
@@ -95,7 +95,7 @@ export class Pilot {
       chain: () => this.#chainForRole(),
       onChange: () => {
         this.#reporter?.sendHealth();
-        this.#supervisor.poke();
+        this.#gaiad.poke();
       },
     });
     this.#rpc = new NodeRpc(config.gaiad.rpc);
@@ -105,76 +105,26 @@ export class Pilot {
         rpc: this.#rpc,
         clock,
         log: log.child({ part: 'chain' }),
-        address: () => (config.signer ? this.#role.signer?.status?.address : 'none'),
+        address: () => this.#countedAddress(),
       },
       {
         onCommit: (height) => this.#role.committed(height),
         onChange: () => this.#role.plan(),
       },
     );
-    const gaiadHome = home.path(config.gaiad.home);
-    this.#supervisor = new Supervisor(
-      {
-        chain: {
-          kind: node.kind,
-          home: gaiadHome,
-          signerSocket: config.signer && home.path(config.signer.socket),
-          rpcPort: Number(new URL(config.gaiad.rpc).port),
-          command: config.gaiad.command,
-          startArguments: config.gaiad.start_arguments,
-        },
-        keyFiles: async () => {
-          const named = await this.#supervisor.setting('priv_validator_key_file');
-          return [keyFileOf(gaiadHome, named)].filter((file) => file !== undefined);
-        },
-        files: { record: home.path(homePaths.gaiadPid), log: `${home.path(homePaths.logs)}/gaiad.log` },
-        store: new OverlayStore(home.path(homePaths.state)),
-        clock,
-        log: log.child({ part: 'gaiad' }),
-        inputs: () => this.#supervisorInputs(),
+    this.#gaiad = openGaiad({
+      home,
+      clock,
+      log: log.child({ part: 'gaiad' }),
+      teller: this.#teller,
+      inputs: () => this.#supervisorInputs(),
+      watched: () => this.#watchedInputs(),
+      onProcess: (started) => {
+        this.#chain.nodeStarted();
+        if (started) this.#absence = noAbsence;
       },
-      {
-        onStarted: (pid) => {
-          this.#chain.nodeStarted();
-          this.#absence = noAbsence;
-          this.#teller.event('gaiad-started', `gaiad was started with pid ${pid}`);
-        },
-        onExited: (how, wanted, lastWords) => {
-          this.#chain.nodeStarted();
-          this.#teller.event(
-            'gaiad-exited',
-            `gaiad ended ${wanted ? 'as it was told to' : 'by itself'}: ${how}`,
-            {
-              wanted,
-            },
-          );
-          if (!wanted) {
-            const said = lastWords ? ` It last said: ${lastWords}` : '';
-            this.#teller.alert(
-              'gaiad-down',
-              'warning',
-              `gaiad ended by itself (${how}) and is started again.${said}`,
-            );
-          }
-        },
-        onApplied: (state, changed) =>
-          this.#teller.event('config-applied', `gaiad is healthy with overlay ${state.lastGood}`, {
-            changed,
-          }),
-        onRejected: ({ rejected }) =>
-          this.#teller.alert('config-rejected', 'warning', `An overlay was rejected: ${describe(rejected)}`, {
-            rejected,
-          }),
-        onRolledBack: ({ rejected }, reason) =>
-          this.#teller.alert(
-            'config-rolled-back',
-            'critical',
-            `An overlay was rolled back, because ${reason}: ${describe(rejected)}`,
-            { rejected },
-          ),
-        onChange: () => this.#reportGaiad(),
-      },
-    );
+      onChange: () => this.#reportGaiad(),
+    });
     this.#reporter =
       this.#cloud &&
       new Reporter({
@@ -185,7 +135,7 @@ export class Pilot {
         cloud: this.#cloud,
         seen: () => this.#seen(),
         ready: () => this.#role.known,
-        outsidePeers: () => this.#supervisor.outsidePeers(),
+        outsidePeers: () => this.#gaiad.outsidePeers(),
       });
     this.#statusServer = new StatusServer(
       config.status.port,
@@ -199,13 +149,13 @@ export class Pilot {
     this.#startedAtMs = this.#clock.monotonicMs();
     await makeFolders(this.#home);
     this.#log.info({ version: beamVersion, pid: process.pid, home: this.#home.root }, `pilot of ${thing}`);
-    if (!this.#cloud) this.#sayWhatIsOff();
+    this.#sayWhatIsOff();
     await this.#cloud?.start();
     this.#teller.event('started', `The pilot was started (Beam ${beamVersion}, Node ${process.version})`);
     this.#role.start();
     const counts = config.signer && (await loadCounts(this.#countsFile));
     this.#chain.start(counts?.chainId === config.signer?.chain_id ? counts : undefined);
-    await this.#supervisor.start();
+    await this.#gaiad.start();
     await this.#reporter?.start();
     const address = await this.#statusServer.start();
     const status = { pid: process.pid, ...(address ? { address } : {}) };
@@ -219,7 +169,7 @@ export class Pilot {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#reporter?.stop();
-    await this.#supervisor.stop();
+    await this.#gaiad.stop();
     this.#chain.stop();
     this.#role.stop();
     this.#rpc.close();
@@ -230,6 +180,10 @@ export class Pilot {
   }
 
   #sayWhatIsOff(): void {
+    const { mode } = this.#home.config;
+    const off = whatIsOff(mode);
+    if (off) this.#log.warn({ mode }, `mode "${mode}". ${off}`);
+    if (this.#cloud) return;
     this.#log.warn(
       'stand-alone: config.toml has no [cloud]. Off: roles and failover by Commander, configuration by shadow, health and alerts to the fleet. On: gaiad, its signer, the status agent',
     );
@@ -243,7 +197,7 @@ export class Pilot {
     if (sleptMs >= sleptMsMin) return;
     this.#ticks += 1;
     const { signer } = this.#role;
-    if (signer) this.#absence = followSigner(this.#absence, signer, nowMs);
+    if (signer && this.#features.signs) this.#absence = followSigner(this.#absence, signer, nowMs);
     this.#role.plan();
     this.#reporter?.reportStatus();
     this.#checkTroubles();
@@ -256,7 +210,7 @@ export class Pilot {
     if (shadow !== 'gaiad') return;
     this.#desiredGaiad = readDesiredGaiad(desired);
     if (this.#desiredAtMs === 0) this.#desiredAtMs = this.#clock.monotonicMs();
-    this.#supervisor.poke();
+    this.#gaiad.poke();
     this.#reportGaiad();
   }
 
@@ -274,18 +228,38 @@ export class Pilot {
     };
   }
 
+  get #features() {
+    return stageFeatures[this.#home.config.mode];
+  }
+
+  /** Whose signatures are counted: our signer's; where Beam does not sign, those of the key that the node has. */
+  #countedAddress(): string | undefined {
+    const { config, node } = this.#home;
+    if (this.#features.signs) return config.signer ? this.#role.signer?.status?.address : 'none';
+    const info = this.#chain.node.status?.validator_info;
+    if (node.kind === 'sentry' || (info && info.voting_power <= 0)) return 'none';
+    return info?.address.toUpperCase();
+  }
+
   #supervisorInputs(): SupervisorInputs {
     const nowMs = this.#clock.monotonicMs();
     return supervisorInputs({
       kind: this.#home.node.kind,
       desired: this.#wantedOverlay(nowMs),
       run: this.#desiredGaiad?.run,
-      signer: this.#role.signer,
+      // Where Beam does not sign, gaiad needs no signer of ours.
+      signer: this.#features.signs ? this.#role.signer : undefined,
       absence: this.#absence,
       chain: this.#chain.view,
       node: this.#chain.node,
       nowMs,
     });
+  }
+
+  #watchedInputs(): WatchedGaiadInputs {
+    const nowMs = this.#clock.monotonicMs();
+    const run = this.#desiredGaiad?.run;
+    return { desired: this.#wantedOverlay(nowMs), run, node: this.#chain.node, nowMs };
   }
 
   #wantedOverlay(nowMs: number): OverlayInput['desired'] {
@@ -295,7 +269,7 @@ export class Pilot {
   }
 
   #reportGaiad(): void {
-    const { reported } = this.#supervisor;
+    const { reported } = this.#gaiad;
     const malformed = this.#desiredGaiad?.rejected ?? [];
     const now: ReportedGaiad = malformed.length > 0 ? { ...reported, rejected: malformed } : reported;
     if (isDeepStrictEqual(now, this.#gaiadReported)) return;
@@ -307,8 +281,8 @@ export class Pilot {
   #checkTroubles(): void {
     const { signer } = this.#role;
     const troubles = [
-      ...this.#supervisor.troubles(),
-      ...signerTroubles(signer, this.#chain.node.status?.node_info.network),
+      ...this.#gaiad.troubles(),
+      ...signerTroubles(signer, this.#chain.node.status?.node_info.network, this.#features.signs),
     ];
     const offlineMs = this.#cloud?.offlineMs ?? 0;
     if (offlineMs >= offlineAlertMs) {
@@ -322,7 +296,7 @@ export class Pilot {
   /** Some time after the start: the file's settings are no news that can't wait. */
   async #warnOfSettings(): Promise<void> {
     if (this.#home.node.kind !== 'validator') return;
-    const adaptive = await this.#supervisor.setting('blocksync', 'adaptive_sync').catch(() => undefined);
+    const adaptive = await this.#gaiad.setting('blocksync', 'adaptive_sync').catch(() => undefined);
     if (adaptive !== true) return;
     this.#teller.alert(
       'config-rejected',
@@ -348,7 +322,7 @@ export class Pilot {
     return {
       home: this.#home,
       role: this.#role.reported,
-      gaiad: this.#supervisor.reported,
+      gaiad: this.#gaiad.reported,
       chain: this.#chain.view,
       node: this.#chain.node,
       signer: signer && { up: signer.up, status: signer.status },
@@ -359,7 +333,7 @@ export class Pilot {
   #worstTrouble(): string | undefined {
     const critical = this.#teller.troubles.find(({ severity }) => severity === 'critical');
     if (critical) return critical.text;
-    const { state } = this.#supervisor.reported;
+    const { state } = this.#gaiad.reported;
     return state === 'running' || state === 'stopped' ? undefined : `gaiad is ${state}`;
   }
 
@@ -373,13 +347,9 @@ export class Pilot {
       seen: this.#seen(),
       cloud: cloud ?? 'none: stand-alone',
       desiredRole: this.#role.desired,
-      gaiadPid: this.#supervisor.pid,
-      waitsFor: this.#supervisor.waitsFor,
+      gaiadPid: this.#gaiad.pid,
+      waitsFor: this.#gaiad.waitsFor,
       troubles: this.#teller.troubles,
     });
   }
-}
-
-function describe(rejected: readonly RejectedSetting[]): string {
-  return rejected.map(({ path, reason }) => `${path}: ${reason}`).join('; ');
 }

@@ -59,7 +59,10 @@ export class KeyGuard {
       this.#selfSigning = selfSigning.text;
     }
     const address = signs.address ?? selfSigning?.address ?? remembered;
-    if (address === undefined) return;
+    if (address === undefined) {
+      this.#keyOnNode = undefined;
+      return;
+    }
     if (address !== remembered) await remember(address);
     const periodMs = { running: runningPeriodMs, stopped: stoppedPeriodMs, now: 0 }[when];
     if (clock.monotonicMs() - this.#lookedAtMs < periodMs) return;

@@ -24,6 +24,10 @@ export interface SupervisionInput {
   signer: 'none' | { up: boolean; downForMs: number };
   /** A file within gaiad's reach that holds the consensus key. */
   keyOnNode: string | undefined;
+  /** What a person has to do about that file. */
+  keyRemedy: string;
+  /** Why the pilot leaves the first start of this node to the operator; undefined: it does not. */
+  firstStart: string | undefined;
   /** The running node votes by itself, past Beam's signer: how that shows. */
   selfSigning: string | undefined;
   /** Why the running process must end and another be started. */
@@ -98,10 +102,11 @@ export function planSupervision(input: SupervisionInput): SupervisionStep | unde
 
 /** @returns true, or why not. */
 export function mayStart(input: SupervisionInput): true | string {
-  const { run, configuration, signer, keyOnNode, selfSigning, memory, nowMs } = input;
+  const { run, configuration, signer, keyOnNode, firstStart, selfSigning, memory, nowMs } = input;
   if (run === 'stopped') return 'the fleet wants it stopped';
   if (selfSigning !== undefined) return `it signed by itself: ${selfSigning}`;
   if (keyOnNode !== undefined) return `the consensus key lies in ${keyOnNode}`;
+  if (firstStart !== undefined) return firstStart;
   if (configuration !== true) return configuration;
   if (signer !== 'none' && !signer.up && signer.downForMs < signerWaitMsMax)
     return 'its signer does not answer';
@@ -137,7 +142,7 @@ export function started(memory: SupervisionMemory, nowMs: number): SupervisionMe
 }
 
 export function supervisionTroubles(input: SupervisionInput): Trouble[] {
-  const { keyOnNode, selfSigning, signer, process, memory } = input;
+  const { keyOnNode, keyRemedy, firstStart, selfSigning, signer, process, memory } = input;
   const troubles: Trouble[] = [];
   if (selfSigning !== undefined) {
     troubles.push({
@@ -149,8 +154,10 @@ export function supervisionTroubles(input: SupervisionInput): Trouble[] {
     troubles.push({
       kind: 'key-on-node',
       severity: 'critical',
-      text: `The validator's consensus key lies in ${keyOnNode}, where the node could sign with it: gaiad is ${process ? 'not started again' : 'not started'}. Move that file off this server's chain home.`,
+      text: `The validator's consensus key lies in ${keyOnNode}, where the node could sign with it: gaiad is ${process ? 'not started again' : 'not started'}. ${keyRemedy}`,
     });
+  } else if (firstStart !== undefined && !process && input.run === 'running') {
+    troubles.push({ kind: 'key-on-node', severity: 'warning', text: `gaiad is not started: ${firstStart}` });
   }
   const state = gaiadState(input);
   const said = memory.lastWords ? ` It last said: ${memory.lastWords}` : '';

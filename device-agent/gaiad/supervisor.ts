@@ -20,6 +20,7 @@ import { hashOnDisk, type OverlayStore } from '../overlay/overlay-state.ts';
 import { GaiadProcess } from './gaiad-process.ts';
 import { KeyGuard } from './key-guard.ts';
 import { NodeLog } from './node-log.ts';
+import type { OwnKey } from './own-key.ts';
 import {
   backOffMs,
   ended,
@@ -37,6 +38,8 @@ import {
 import type { SupervisorInputs } from './supervisor-inputs.ts';
 
 const turnPeriodMs = 200;
+/** Looking through all processes for one that the operator was asked to start. */
+const lookForPeriodMs = 2_000;
 const logBoundPeriodMs = 30_000;
 /** A step that failed is planned again after this. */
 const faultPauseMs = 2_000;
@@ -45,6 +48,8 @@ export interface SupervisorOptions {
   chain: ChainHome & { command: readonly string[]; startArguments: readonly string[] };
   /** Other files that the node would read a key from: the signer's own is checked when the configuration names it. */
   keyFiles(): Promise<string[]>;
+  /** Where Beam does not sign, and gaiad may by itself. */
+  ownKey?: OwnKey | undefined;
   files: { record: string; log: string };
   store: OverlayStore;
   clock: Clock;
@@ -67,6 +72,7 @@ export class Supervisor {
   readonly #overlay: OverlayRunner;
   readonly #keys: KeyGuard;
   #memory: SupervisionMemory = initialSupervision;
+  #firstStart: string | undefined;
   #fault: { text: string; untilMs: number } | undefined;
   /** Of the process that runs: when it was started or found, and the chain's height then. */
   #sinceStart = { atMs: 0, height: 0, frozen: false, answered: false, found: false };
@@ -76,6 +82,7 @@ export class Supervisor {
   #stopped = true;
   #ended = false;
   #logBoundAtMs = 0;
+  #lookedForAtMs = Number.NEGATIVE_INFINITY;
   #last: SupervisionInput | undefined;
 
   constructor(options: SupervisorOptions, events: SupervisorEvents) {
@@ -260,8 +267,28 @@ export class Supervisor {
   }
 
   async #lookForKey(now: SupervisorInputs, when: 'running' | 'stopped' | 'now'): Promise<void> {
-    const signs = { address: now.address, selfSigning: now.node.selfSigning };
-    await this.#keys.look(signs, this.#overlay.state.keyAddress, when);
+    const { ownKey } = this.#options;
+    const { keyAddress, ranBefore } = this.#overlay.state;
+    if (!ownKey) {
+      const signs = { address: now.address, selfSigning: now.node.selfSigning };
+      return this.#keys.look(signs, keyAddress, when);
+    }
+    const address = await ownKey.enrolledAddress();
+    await this.#keys.look({ address, selfSigning: undefined }, address, when);
+    this.#firstStart = ranBefore || this.#process.record ? undefined : await ownKey.firstStart();
+    if (this.#firstStart !== undefined) await this.#takeOver();
+  }
+
+  /** The operator was asked to start gaiad: once that is done it is the pilot's. */
+  async #takeOver(): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#lookedForAtMs < lookForPeriodMs) return;
+    this.#lookedForAtMs = nowMs;
+    const found = await this.#process.find(hashOnDisk(this.#overlay.state));
+    if (!found) return;
+    this.#options.log.info({ pid: found.pid }, 'found gaiad running');
+    this.#firstStart = undefined;
+    this.#begun(true);
   }
 
   #overlayView(now: SupervisorInputs): OverlayView {
@@ -296,6 +323,8 @@ export class Supervisor {
       },
       signer: now.signer,
       keyOnNode: this.#keys.keyOnNode,
+      keyRemedy: this.#options.ownKey?.remedy ?? "Move that file off this server's chain home.",
+      firstStart: this.#firstStart,
       selfSigning: this.#keys.selfSigning,
       restart,
       memory: this.#memory,
@@ -306,7 +335,7 @@ export class Supervisor {
   readonly #executors: SupervisionExecutors = {
     start: async () => {
       await this.#lookForKey(this.#options.inputs(), 'now');
-      if (this.#keys.keyOnNode !== undefined) return;
+      if (this.#keys.keyOnNode !== undefined || this.#firstStart !== undefined) return;
       // Counted before: what can't even be started backs off like what ends at once.
       this.#memory = started(this.#memory, this.#options.clock.monotonicMs());
       try {

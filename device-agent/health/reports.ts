@@ -2,6 +2,7 @@
 
 import type { ReportedGaiad, ReportedRoleState, ReportedStatus } from '../../protocol/shadows.ts';
 import type { SignerStatus } from '../../protocol/signer-control.ts';
+import { stageFeatures } from '../../protocol/stages.ts';
 import { type HealthMessage, signerSummary } from '../../protocol/topics.ts';
 import { blockSeconds, type ChainView, missedRecently } from '../chain/chain-view.ts';
 import type { NodeView } from '../chain/chain-watch.ts';
@@ -45,10 +46,15 @@ export function health({ home, role, gaiad, chain, node, signer, load, monotonic
       ...(node.peers === undefined ? {} : { peers: node.peers }),
       ...(seconds === undefined ? {} : { blockSeconds: seconds }),
     },
-    ...(signer ? { signing: signing(chain) } : {}),
+    ...(signer || watchesSigner(home) ? { signing: signing(chain) } : {}),
     ...(signer?.up && signer.status ? { signer: signerSummary.parse(signer.status) } : {}),
     ...(load ? { load } : {}),
   };
+}
+
+/** Another signer than Beam's signs for this validator, and the node tells its address. */
+function watchesSigner({ config, node }: Home): boolean {
+  return node.kind === 'validator' && !stageFeatures[config.mode].signs;
 }
 
 function signing(chain: ChainView): NonNullable<HealthMessage['signing']> {

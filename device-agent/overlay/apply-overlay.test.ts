@@ -29,7 +29,13 @@ async function made(files: Record<string, string> = { 'config.toml': configText,
   for (const [name, text] of Object.entries(files)) await writeFile(join(root, 'gaiad/config', name), text);
   const store = new OverlayStore(join(root, 'state'));
   const applier = new OverlayApplier(
-    { kind: 'validator', home: join(root, 'gaiad'), signerSocket: '/run/signer.sock', rpcPort: 26657 },
+    {
+      kind: 'validator',
+      home: join(root, 'gaiad'),
+      signerSocket: '/run/signer.sock',
+      signs: true,
+      rpcPort: 26657,
+    },
     store,
   );
   const read = (name: string) => readFile(join(root, 'gaiad/config', name), 'utf8');

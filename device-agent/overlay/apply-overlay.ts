@@ -25,6 +25,8 @@ export interface ChainHome {
   home: string;
   /** Absolute; undefined where this server has no Beam signer. */
   signerSocket: string | undefined;
+  /** False: who signs is as the operator set it up (protocol/stages.ts). */
+  signs: boolean;
   rpcPort: number;
 }
 
@@ -174,11 +176,11 @@ export class OverlayApplier {
 
   #merge(texts: Texts, overlay: Overlay, owned: OwnedByFile): Partial<Record<ChainFile, Merged>> {
     const merged: Partial<Record<ChainFile, Merged>> = {};
-    const { kind, signerSocket } = this.#chain;
+    const { kind, signerSocket, signs } = this.#chain;
     for (const file of chainFiles) {
       const text = texts[file];
       if (text === undefined) continue;
-      const own = file === 'config.toml' ? pilotsSettings(kind, signerSocket) : {};
+      const own = file === 'config.toml' ? pilotsSettings(kind, signerSocket, signs) : {};
       merged[file] = mergeOverlay(text, joined(overlay[file] ?? {}, own), owned[file], this.#path(file));
     }
     return merged;

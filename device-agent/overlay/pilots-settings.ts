@@ -1,13 +1,18 @@
-/** The settings of gaiad's files that are the pilot's own (design, invariant 7): no overlay names them. */
+/**
+ * The settings of gaiad's files that are the pilot's own (design, invariant 7): no overlay names them. In a mode in which
+ * Beam does not sign they stay the operator's, and no overlay names them either.
+ */
 
 import type { NodeKind } from '../../protocol/names.ts';
 import type { TomlTable } from './toml-tree.ts';
 
 /**
  * @param socket absolute path of the signer's socket; undefined where this server has no Beam signer.
+ * @param signs false: who signs is as the operator set it up.
  * @returns settings of config.toml.
  */
-export function pilotsSettings(kind: NodeKind, socket: string | undefined): TomlTable {
+export function pilotsSettings(kind: NodeKind, socket: string | undefined, signs: boolean): TomlTable {
+  if (!signs) return {};
   if (socket !== undefined) {
     return {
       priv_validator_laddr: `unix://${socket}`,

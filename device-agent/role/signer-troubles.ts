@@ -10,8 +10,10 @@ export function signerTroubles(
   signer: { up: boolean; downForMs: number; status: SignerStatus | undefined } | undefined,
   /** The chain id that the node beside it tells. */
   network: string | undefined,
+  signs = true,
 ): Trouble[] {
   if (!signer) return [];
+  if (!signs) return dryRunTroubles(signer);
   const { up, downForMs, status } = signer;
   if (!up) {
     if (downForMs < downMsMin) return [];
@@ -59,6 +61,14 @@ export function signerTroubles(
     });
   }
   return troubles;
+}
+
+/** A dry-run never holds anything up: it can only miss what it was to look at. */
+function dryRunTroubles({ up, downForMs }: { up: boolean; downForMs: number }): Trouble[] {
+  if (up || downForMs < downMsMin) return [];
+  const text =
+    'The dry-run signer of this server does not answer, so nothing is compared with the chain: start it with `beam signer start`, or look at its log.';
+  return [{ kind: 'signer-down', severity: 'warning', text }];
 }
 
 /** @param code the signer's refusal code */

@@ -62,7 +62,8 @@ const rank = ({ status, active }: PeerNode) => (active ? 2 : status?.kind === 's
 
 function rollOut(view: PeersView, parts: ReadonlyMap<string, PeersPart>, sweep: boolean): PeersStep[] {
   const inOrder = view.nodes
-    .filter(({ thing }) => parts.has(thing))
+    // One in mode "monitor" takes no configuration, so it is not waited for either; the others know it as a peer.
+    .filter(({ thing, status }) => parts.has(thing) && status?.mode !== 'monitor')
     .sort((a, b) => rank(a) - rank(b) || (a.thing < b.thing ? -1 : 1));
   const steps: PeersStep[] = [];
   /** Why no other running node is touched now. */
