@@ -25,7 +25,7 @@ function input(over: Partial<SupervisionInput> = {}): SupervisionInput {
     process: undefined,
     signer: { up: true, downForMs: 0 },
     keyOnNode: undefined,
-    keyRemedy: 'Move it.',
+    keyRemedy: 'Move that file off.',
     firstStart: undefined,
     selfSigning: undefined,
     restart: undefined,
