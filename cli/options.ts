@@ -93,6 +93,12 @@ export interface ImportOptions extends HomeOptions {
   yes?: boolean;
 }
 
+export interface EncryptKeyOptions extends HomeOptions {
+  from?: string;
+  out?: string;
+  passphrase: string;
+}
+
 export interface JournalOptions extends HomeOptions {
   last: number;
   compare?: string[];

@@ -1,5 +1,6 @@
 /** The work of `beam signer …`. */
 
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { showPosition } from '../protocol/sign-position.ts';
 import type { JournalEntry, SignerStatus } from '../protocol/signer-control.ts';
@@ -7,10 +8,12 @@ import { compareJournals, readJournal, signerStatus } from '../signer/ask.ts';
 import { type EnrolPlan, enrol, join as joinFleet } from '../signer/enrol.ts';
 import type { EnrolProgress } from '../signer/floor.ts';
 import { readHome } from '../signer/home.ts';
+import { encryptKeyFile } from '../signer/keys/encrypt-file.ts';
+import { readPassphrase } from '../signer/keys/passphrase.ts';
 import { badInput, say, tell } from './command-line.ts';
 import { CliError, exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
-import type { EnrolOptions, HomeOptions, JournalOptions } from './options.ts';
+import type { EncryptKeyOptions, EnrolOptions, HomeOptions, JournalOptions } from './options.ts';
 import { becomeBundle, homeOf } from './run-server.ts';
 
 export function runSigner(options: HomeOptions): Promise<never> {
@@ -113,6 +116,29 @@ export async function joinRecord(options: HomeOptions): Promise<number> {
   const plan = await joinFleet({ home });
   tell(options, { joined: true, ...plan }, () => `joined:\n${describePlan(plan)}`);
   return 0;
+}
+
+export async function encryptKey(options: EncryptKeyOptions): Promise<number> {
+  const from = options.from === undefined ? ownKeyFile(options) : resolve(options.from);
+  const out = resolve(options.out ?? join(dirname(from), 'priv_validator_key.encrypted.json'));
+  const address = await encryptKeyFile(from, out, readPassphrase(options.passphrase));
+  tell(options, { address, from, out }, () =>
+    [
+      `encrypted the key of ${address} into ${out}, and opened it again with the passphrase`,
+      `now set in config.toml, and start the signer:`,
+      `  [signer]`,
+      `  key = ${JSON.stringify(out)}`,
+      `  passphrase = "credential:NAME"   # a systemd credential; or "fd:NUMBER"`,
+      `once it signs, remove ${from}, and its copies`,
+    ].join('\n'),
+  );
+  return 0;
+}
+
+function ownKeyFile(options: HomeOptions): string {
+  const { key } = readHome(homeOf(options));
+  if (key.kind === 'kms') badInput('the consensus key is in KMS, not in a file: name the file with --from');
+  return key.path;
 }
 
 const wellStates: SignerStatus['state'][] = ['active', 'standby', 'local'];

@@ -64,8 +64,35 @@ export const configFile = z.strictObject({
   }),
   signer: z
     .strictObject({
-      /** CometBFT's priv_validator_key.json; mode 0600. Outside gaiad's home. */
+      /**
+       * CometBFT's priv_validator_key.json, or what `beam signer encrypt-key` made of it (its content tells which); mode
+       * 0600. Outside gaiad's home. Not read where `kms` is given.
+       */
       key: path.default('signer/priv_validator_key.json'),
+      /** Where an encrypted key's passphrase is read: an open file descriptor, or a systemd credential. */
+      passphrase: z
+        .string()
+        .regex(
+          /^(fd:\d{1,4}|credential:[A-Za-z0-9_.-]{1,255})$/,
+          'must be "fd:NUMBER" (an open file descriptor) or "credential:NAME" (a systemd credential)',
+        )
+        .optional(),
+      /** The consensus key is an AWS KMS key of spec ECC_NIST_EDWARDS25519, which no host can export. */
+      kms: z
+        .strictObject({
+          /** Key id, alias (`alias/…`) or ARN. */
+          key_id: z.string().min(1).max(2048),
+          /** Left out: the key ARN's, else [cloud] region. */
+          region: z.string().min(1).optional(),
+          /** Left out: AWS's own. With one, [cloud] ca is its authority. */
+          endpoint: z.url().optional(),
+        })
+        .optional(),
+      /** host:port of the signer's Prometheus metrics (`127.0.0.1:26661`); left out: none. */
+      metrics: z
+        .string()
+        .regex(/^[^\s]+:\d{1,5}$/, 'must be host:port')
+        .optional(),
       state: path.default('signer/state'),
       /** gaiad's priv_validator_laddr, a unix socket; not used where `node` is set. */
       socket: path.default('run/signer.sock'),

@@ -15,7 +15,7 @@ import { EnrolError } from './enrol-error.ts';
 import { type EnrolProgress, enrolmentFloor } from './floor.ts';
 import { readHome, type SignerHome } from './home.ts';
 import { readFormerState } from './import/former-state.ts';
-import { loadKeyFile } from './keys/file.ts';
+import { openSigningKey } from './keys/open.ts';
 import { rpcChainId, rpcNodeView } from './node-view.ts';
 import { RecordClient } from './record-client.ts';
 
@@ -149,7 +149,7 @@ async function withHome<T>(
   work: (opened: Opened) => Promise<T>,
 ): Promise<T> {
   const home = readHome(path);
-  const key = given ?? loadKeyFile(home.keyFile);
+  const key = given ?? (await openSigningKey(home.key));
   const told = await rpcChainId(home.rpc);
   if (told !== undefined && told !== home.chainId) {
     throw new EnrolError(

@@ -16,6 +16,7 @@ import {
 } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
 import type { Stage } from '../protocol/stages.ts';
+import type { AwsClientOptions } from './aws-client.ts';
 import type { DynamoOptions } from './dynamodb-sdk.ts';
 
 /** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
@@ -31,7 +32,7 @@ export interface SignerHome {
   thing: string;
   mode: Stage;
   chainId: string;
-  keyFile: string;
+  key: KeySource;
   stateDir: string;
   node: NodeAddress;
   controlSocket: string;
@@ -41,8 +42,15 @@ export interface SignerHome {
   table: string;
   /** Undefined: stand-alone, no cloud. */
   dynamo: DynamoOptions | undefined;
+  /** Where the metrics are served; undefined: nowhere. */
+  metrics: { host: string; port: number } | undefined;
   logLevel: ConfigFile['log']['level'];
 }
+
+/** What the configuration says of the consensus key (`keys/open.ts` opens it). */
+export type KeySource =
+  | { kind: 'file'; path: string; passphrase: string | undefined }
+  | ({ kind: 'kms'; keyId: string } & AwsClientOptions);
 
 export function defaultHome(): string {
   return process.env.BEAM_HOME ?? join(homedir(), '.beam');
@@ -52,7 +60,13 @@ export function defaultHome(): string {
 export function readHome(home: string): SignerHome {
   const at = (path: string) => resolve(home, path);
   const configPath = at(homePaths.config);
-  const config = parseConfig(configFile, readToml(configPath), configPath);
+  const written = readToml(configPath);
+  const config = parseConfig(configFile, written, configPath);
+  if (config.signer?.kms && hasOwnKey(written)) {
+    throw new ConfigError(configPath, [
+      'signer.key: beside [signer.kms] there are two keys, and nobody knows which one is meant; remove one of them',
+    ]);
+  }
   const nodePath = at(homePaths.node);
   const node = parseConfig(nodeFile, readToml(nodePath), nodePath);
   const { signer, cloud, gaiad, log } = config;
@@ -91,7 +105,7 @@ export function readHome(home: string): SignerHome {
     thing: thingName(node.fleet, node.node),
     mode: config.mode,
     chainId: signer.chain_id,
-    keyFile: at(signer.key),
+    key: keySource(config, at, configPath),
     stateDir: at(signer.state),
     node: nodeAddress(signer, at),
     controlSocket: at(signer.control),
@@ -105,6 +119,7 @@ export function readHome(home: string): SignerHome {
       ca: cloud.ca && at(cloud.ca),
       credentials: cloud.credentials && at(cloud.credentials),
     },
+    metrics: signer.metrics === undefined ? undefined : hostAndPort(signer.metrics, configPath),
     logLevel: log.level,
   };
 }
@@ -120,6 +135,43 @@ function nodeAddress(
     pinned: node_key === unpinnedNode ? undefined : node_key,
     connectionKeyFile: at(connection_key),
   };
+}
+
+function keySource({ signer, cloud }: ConfigFile, at: (path: string) => string, file: string): KeySource {
+  const { key = '', passphrase, kms } = signer ?? {};
+  if (!kms) return { kind: 'file', path: at(key), passphrase };
+  if (passphrase !== undefined) {
+    throw new ConfigError(file, [
+      'signer.passphrase: belongs to an encrypted key file, and [signer.kms] names a key that is in no file; remove one of them',
+    ]);
+  }
+  // arn:aws:kms:<region>:<account>:key/<id>
+  const region = kms.region ?? /^arn:[^:]+:kms:([^:]+):/.exec(kms.key_id)?.[1] ?? cloud?.region;
+  if (region === undefined) {
+    throw new ConfigError(file, ['signer.kms.region: missing; name the AWS region of the key']);
+  }
+  return {
+    kind: 'kms',
+    keyId: kms.key_id,
+    region,
+    endpoint: kms.endpoint,
+    ca: kms.endpoint && cloud?.ca && at(cloud.ca),
+    credentials: cloud?.credentials && at(cloud.credentials),
+  };
+}
+
+function hostAndPort(text: string, file: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(':');
+  const port = Number(text.slice(colon + 1));
+  if (port > 65_535)
+    throw new ConfigError(file, [`signer.metrics: ${port} is no port; give one up to 65535`]);
+  return { host: text.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port };
+}
+
+/** Before defaults were filled in. */
+function hasOwnKey(written: unknown): boolean {
+  const { signer } = written as { signer?: object };
+  return signer !== undefined && Object.hasOwn(signer, 'key');
 }
 
 function isInside(folder: string, path: string): boolean {

@@ -7,8 +7,9 @@ import { ConfigError, homePaths } from '../protocol/config.ts';
 import type { Stage } from '../protocol/stages.ts';
 import { StateInUseError } from './disk/state-lock.ts';
 import { defaultHome, readHome } from './home.ts';
-import { KeyError, loadKeyFile } from './keys/file.ts';
 import { ConnectionKeyError } from './secret-connection/node-identity.ts';
+import { KeyError, KeyUnavailableError } from './keys/key-error.ts';
+import { openSigningKey } from './keys/open.ts';
 import { SignerProcess } from './signer-process.ts';
 import { version } from './version.ts';
 
@@ -16,7 +17,7 @@ import { version } from './version.ts';
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
 /** As sysexits(3) has them, so that a supervisor can tell what is worth another try. */
-const exitCodes = { ok: 0, failed: 70, inUse: 75, disk: 74, config: 78 } as const;
+const exitCodes = { ok: 0, unavailable: 69, failed: 70, inUse: 75, disk: 74, config: 78 } as const;
 
 function notSigning(mode: Stage): string {
   return `mode: is "${mode}", in which Beam's signer does not sign; set it to "sign" when that is what you want (docs/stages.md)`;
@@ -34,7 +35,7 @@ try {
   if (home.mode !== 'sign') throw new ConfigError(homePaths.config, [notSigning(home.mode)]);
   const signer = new SignerProcess({
     home,
-    key: loadKeyFile(home.keyFile),
+    key: await openSigningKey(home.key),
     log,
     version,
     onFatal: (error) => {
@@ -54,11 +55,17 @@ try {
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
 } catch (error) {
-  const known = [ConfigError, KeyError, ConnectionKeyError, StateInUseError].some(
-    (kind) => error instanceof kind,
-  );
-  log.fatal(known ? {} : { err: error }, (error as Error).message);
-  process.exit(
-    error instanceof StateInUseError ? exitCodes.inUse : known ? exitCodes.config : exitCodes.failed,
-  );
+  log.fatal(isKnown(error) ? {} : { err: error }, (error as Error).message);
+  process.exit(exitCodeOf(error));
+}
+
+/** Told by its message alone: it says what to do. */
+function isKnown(error: unknown): boolean {
+  return [ConfigError, KeyError, ConnectionKeyError, StateInUseError].some((kind) => error instanceof kind);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof StateInUseError) return exitCodes.inUse;
+  if (error instanceof KeyUnavailableError) return exitCodes.unavailable;
+  return isKnown(error) ? exitCodes.config : exitCodes.failed;
 }

@@ -25,6 +25,7 @@ export type RefusalCode =
   | 'unvetted'
   | 'too-late'
   | 'stopping'
+  | 'key-unavailable'
   // Trouble that needs a person.
   | 'record-missing'
   | 'record-unreadable'

@@ -5,6 +5,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openDynamo } from '../local-cloud/dynamodb/server.ts';
 import { compareJournals, readJournal, signerStatus } from './ask.ts';
 import { enrol, join as joinRecord } from './enrol.ts';
+import { readHome } from './home.ts';
+import { openSigningKey } from './keys/open.ts';
 import { encodeFrame } from './privval/frame.ts';
 import { pingRequest, pubKeyRequest } from './privval/messages.ts';
 import { address, Bench, rawPublicKey, recordKey, stateOf, until } from './rehearsal/bench.ts';
@@ -116,6 +118,30 @@ test('while DynamoDB is away nothing is signed and the node still gets its answe
   expect(await node.send(pingRequest())).toEqual({ kind: 'ping' });
   bench.dynamoUp = true;
   expect(await node.ask({ height: 1, step: 3 })).toBe('signed');
+}, 20_000);
+
+test('a key that is away at the moment of signing is a refusal, and the same request gets the recorded bytes signed later', async () => {
+  const home = bench.makeHome('a');
+  await enrol({ home, guard: 'record', chainNotStarted: true });
+  const node = bench.startNode(home);
+  const inFile = await openSigningKey(readHome(home).key);
+  let away = true;
+  const key = {
+    publicKey: inFile.publicKey,
+    async sign(bytes: Uint8Array, timeoutMs: number) {
+      expect(timeoutMs).toBeGreaterThan(0);
+      if (away) throw new Error('KMS did not answer');
+      return await inFile.sign(bytes, timeoutMs);
+    },
+  };
+  const signer = await bench.startSigner(home, key);
+  await bench.grantTo('demo_a');
+  await until(stateOf(signer, 'active'), 'an active one');
+  expect(await node.ask({ height: 1, step: 3, block: 'one' })).toBe('key-unavailable');
+  expect(readJournal(home)).toEqual([]);
+  away = false;
+  expect(await node.ask({ height: 1, step: 3, block: 'two' })).toBe('position-conflict');
+  expect(await node.ask({ height: 1, step: 3, block: 'one' })).toBe('signed');
 }, 20_000);
 
 test('a node that sends what is no request is cut off, and dialled again', async () => {

@@ -2,7 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { examples, run, wholeNumber } from '../command-line.ts';
-import type { EnrolOptions, HomeOptions, JournalOptions } from '../options.ts';
+import type { EncryptKeyOptions, EnrolOptions, HomeOptions, JournalOptions } from '../options.ts';
 import { addMoves } from './signer-moves.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
@@ -28,6 +28,7 @@ export function addSigner(program: Command): void {
     );
   addEnrol(signer);
   addMoves(signer);
+  addEncryptKey(signer);
   signer
     .command('join')
     .summary('pin the sign record that another server enrolled')
@@ -75,6 +76,37 @@ export function addSigner(program: Command): void {
       run(async (options: JournalOptions) => {
         const { showJournal } = await import('../run-signer.ts');
         return showJournal(options);
+      }),
+    );
+}
+
+function addEncryptKey(signer: Command): void {
+  signer
+    .command('encrypt-key')
+    .summary('encrypt the consensus key under a passphrase')
+    .description(
+      "Makes an encrypted key file of this server's priv_validator_key.json (scrypt and AES-256-GCM), and opens it again " +
+        'before it says so. The plain file stays where it is, for you to remove. Then set [signer] key and passphrase.',
+    )
+    .option('--home <dir>', homeHelp)
+    .option('--from <file>', "the plain key (default: config.toml's [signer] key)")
+    .option('--out <file>', 'the encrypted one (default: beside it, as priv_validator_key.encrypted.json)')
+    .requiredOption(
+      '--passphrase <source>',
+      "'fd:NUMBER' or 'credential:NAME' (systemd): never the passphrase itself, which other processes would see",
+    )
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      examples(
+        'beam signer encrypt-key --passphrase fd:3 3< <(systemd-ask-password)',
+        'beam signer encrypt-key --passphrase fd:3 3< passphrase.txt',
+      ),
+    )
+    .action(
+      run(async (options: EncryptKeyOptions) => {
+        const { encryptKey } = await import('../run-signer.ts');
+        return encryptKey(options);
       }),
     );
 }

@@ -63,7 +63,7 @@ export class LocalSigner implements Guard {
       }
       // A commit may have told of a foreign signer meanwhile.
       if (this.#barred) throw this.#barred;
-      return await releaser.release(request, held, 0);
+      return await releaser.release(request, held, 0, deadlineMs);
     });
   }
 

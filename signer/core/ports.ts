@@ -59,7 +59,8 @@ export interface NodeView {
 export interface SigningKey {
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
-  sign(bytes: Uint8Array): Promise<Uint8Array>;
+  /** Rejects where there is no signature within the time. A key in this process needs none. */
+  sign(bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
 }
 
 export interface Journal {

@@ -118,7 +118,7 @@ export class RecordSigner implements Guard {
           throw new Refusal('too-late', 'the time of this request is over', { asked });
         // A commit may have told of a foreign signer meanwhile.
         if (this.#view.trouble) throw this.#view.trouble;
-        return await releaser.release(request, held, holding.epoch);
+        return await releaser.release(request, held, holding.epoch, deadlineMs);
       } finally {
         this.#settleRole();
       }

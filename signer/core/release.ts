@@ -29,10 +29,16 @@ export class Releaser {
 
   /**
    * @param held what record and local file (under the local guard, the file) hold: its bytes alone are signed
-   * @throws Refusal where the journal can't be written
+   * @param deadlineMs by the clock; a key that signs elsewhere is not waited for any longer
+   * @throws Refusal where the key gives no signature or the journal can't be written
    */
-  async release(request: SignRequest, held: HeldPosition, epoch: number): Promise<Signed> {
-    const { key, journal, clock, thing } = this.#parts;
+  async release(
+    request: SignRequest,
+    held: HeldPosition,
+    epoch: number,
+    deadlineMs: number,
+  ): Promise<Signed> {
+    const { journal, clock, thing } = this.#parts;
     const signBytes = Buffer.from(held.signBytes, 'base64');
     // A proposal is only ever signed with the bytes that were asked for, so its time is the request's.
     const timestamp = request.kind === 'proposal' ? request.time : parseTimestamp(held.timestamp);
@@ -42,9 +48,12 @@ export class Releaser {
         held,
       });
     }
-    const signature = await key.sign(signBytes);
     const { extensionSignBytes } = request;
-    const extensionSignature = extensionSignBytes && (await key.sign(extensionSignBytes));
+    const [signature, extensionSignature] = await this.#signAll(request, deadlineMs, [
+      signBytes,
+      ...(extensionSignBytes ? [extensionSignBytes] : []),
+    ]);
+    if (!signature) throw new Error('nothing was signed');
     try {
       await journal.append({
         at: new Date(clock.wall()).toISOString(),
@@ -66,5 +75,20 @@ export class Releaser {
       );
     }
     return { timestamp, signature, extensionSignature };
+  }
+
+  /** The position is held by now: a request that comes again after a key that failed gets the same bytes signed. */
+  async #signAll(request: SignRequest, deadlineMs: number, messages: Uint8Array[]): Promise<Uint8Array[]> {
+    const { key, clock } = this.#parts;
+    const timeoutMs = deadlineMs - clock.now();
+    try {
+      return await Promise.all(messages.map((message) => key.sign(message, timeoutMs)));
+    } catch (error) {
+      throw new Refusal(
+        'key-unavailable',
+        `the consensus key gave no signature: ${(error as Error).message}; the position is kept, and the node asks again`,
+        { asked: request.position, cause: error },
+      );
+    }
   }
 }

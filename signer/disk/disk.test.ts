@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import {
   appendFileSync,
-  chmodSync,
   existsSync,
   mkdtempSync,
   readFileSync,
@@ -17,7 +16,6 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { compareJournals } from '../ask.ts';
 import { enrolledState } from '../core/state.ts';
-import { KeyError, loadKeyFile } from '../keys/file.ts';
 import { DiskJournal, readJournalIn } from './journal.ts';
 import { DiskStateFile } from './state-file.ts';
 import { isAnswered, lockState, StateInUseError } from './state-lock.ts';
@@ -199,70 +197,4 @@ test('journals that contradict each other are told by position, with who release
       ],
     },
   ]);
-});
-
-/** RFC 8032, 7.1, test 1. */
-const seed = '9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60';
-const publicKey = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a';
-const bytes = (hex: string) => Buffer.from(hex, 'hex');
-
-function keyFile(type: string, value: Buffer, told = bytes(publicKey)): string {
-  const path = join(dir, 'key.json');
-  const text = {
-    pub_key: { type: 'tendermint/PubKeyEd25519', value: told.toString('base64') },
-    priv_key: { type, value: value.toString('base64') },
-  };
-  writeFileSync(path, JSON.stringify(text), { mode: 0o600 });
-  return path;
-}
-
-test('a key file of CometBFT signs as RFC 8032 does', async () => {
-  const key = loadKeyFile(keyFile('tendermint/PrivKeyEd25519', bytes(seed + publicKey)));
-  expect(Buffer.from(key.publicKey).toString('hex')).toBe(publicKey);
-  expect(Buffer.from(await key.sign(new Uint8Array(0))).toString('hex')).toBe(
-    'e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b',
-  );
-});
-
-test.each<[string, () => string, RegExp]>([
-  ['is missing', () => join(dir, 'none.json'), /can't be read/],
-  [
-    'is of another type',
-    () => keyFile('tendermint/PrivKeySecp256k1', bytes(seed)),
-    /Secp256k1.*Ed25519 alone/,
-  ],
-  ['is cut', () => keyFile('tendermint/PrivKeyEd25519', bytes(seed)), /32 bytes in place of 64/],
-  [
-    'does not belong to its public key',
-    () => keyFile('tendermint/PrivKeyEd25519', bytes(seed + publicKey), Buffer.alloc(32)),
-    /does not belong/,
-  ],
-  [
-    'is readable by others',
-    () => {
-      const path = keyFile('tendermint/PrivKeyEd25519', bytes(seed + publicKey));
-      chmodSync(path, 0o640);
-      return path;
-    },
-    /mode 640.*chmod 600/,
-  ],
-  [
-    'is no JSON',
-    () => {
-      const path = join(dir, 'key.json');
-      writeFileSync(path, `secret ${seed}`, { mode: 0o600 });
-      return path;
-    },
-    /not a priv_validator_key\.json/,
-  ],
-])('a key that %s is refused with a remedy, and nothing of it is shown', (_, path, said) => {
-  let shown = '';
-  try {
-    loadKeyFile(path());
-  } catch (error) {
-    if (!(error instanceof KeyError)) throw error;
-    shown = error.message;
-  }
-  expect(shown).toMatch(said);
-  expect(shown).not.toContain(seed.slice(0, 12));
 });

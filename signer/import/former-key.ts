@@ -2,7 +2,8 @@
 
 import { consensusAddress } from '../core/service.ts';
 import { expandedKey } from '../keys/expanded.ts';
-import { KeyError, parseKeyFile } from '../keys/file.ts';
+import { parseKeyFile } from '../keys/file.ts';
+import { KeyError } from '../keys/key-error.ts';
 import { type KeyMaterial, signingKeyOf } from '../keys/key-material.ts';
 import { combineShares, readShare } from './horcrux-shares.ts';
 import { readSecret, type SecretFile } from './secret-file.ts';

@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { groupOrder, littleEndian, publicKeyOf } from '../keys/expanded.ts';
-import { KeyError } from '../keys/file.ts';
+import { KeyError } from '../keys/key-error.ts';
 import type { KeyMaterial } from '../keys/key-material.ts';
 import { type SecretFile, secretJson } from './secret-file.ts';
 

@@ -9,8 +9,8 @@ import * as fc from 'fast-check';
 import { openDynamo } from '../../local-cloud/dynamodb/server.ts';
 import { roundMax } from '../../protocol/sign-position.ts';
 import { expandedBytes, expandedKey, groupOrder } from '../keys/expanded.ts';
-import { loadKeyFile } from '../keys/file.ts';
 import { keyFileText, signingKeyOf } from '../keys/key-material.ts';
+import { readKeyMaterial } from '../keys/open.ts';
 import { Bench, rawPublicKey, stateOf, until } from '../rehearsal/bench.ts';
 import { readFormerKey } from './former-key.ts';
 import { readFormerState } from './former-state.ts';
@@ -86,7 +86,7 @@ test('an expanded key signs what node:crypto verifies; with its own prefix the s
       async (seed, bytes) => {
         const key = signingKeyOf({ kind: 'expanded', key: expandedKey(expandedOf(seed)) });
         expect(Buffer.from(key.publicKey)).toEqual(publicKeyOf(seed));
-        expect(Buffer.from(await key.sign(bytes))).toEqual(sign(null, bytes, privateKeyOf(seed)));
+        expect(Buffer.from(await key.sign(bytes, 1000))).toEqual(sign(null, bytes, privateKeyOf(seed)));
       },
     ),
     { numRuns: 25 },
@@ -110,8 +110,8 @@ test('any shares of Horcrux from the threshold on give the key; the nonce’s se
         expect(Buffer.from(publicKey)).toEqual(publicKeyOf(seed));
         const bytes = randomBytes(100);
         const key = signingKeyOf(material);
-        const signature = await key.sign(bytes);
-        expect(await key.sign(bytes)).toEqual(signature);
+        const signature = await key.sign(bytes, 1000);
+        expect(await key.sign(bytes, 1000)).toEqual(signature);
         expect(verifies(publicKeyOf(seed), bytes, signature)).toBe(true);
         expect(Buffer.from(signature)).not.toEqual(sign(null, bytes, privateKeyOf(seed)));
       }
@@ -215,7 +215,7 @@ test('an import takes the key, waits for ten quiet blocks, and enrols above ever
   // Broken off between the key and the enrolment.
   await expect(importKey({ ...given, states, confirm: async () => false })).rejects.toThrow(/not confirmed/);
   expect(statSync(keyFile).mode & 0o777).toBe(0o600);
-  expect(Buffer.from(loadKeyFile(keyFile).publicKey)).toEqual(rawPublicKey);
+  expect(Buffer.from(signingKeyOf(readKeyMaterial(keyFile, undefined)).publicKey)).toEqual(rawPublicKey);
   const node = bench.startNode(home);
   const signer = await bench.startSigner(home);
   expect(await node.ask({ height: 600, step: 2 })).toBe('not-enrolled');
@@ -230,5 +230,5 @@ test('an import takes the key, waits for ten quiet blocks, and enrols above ever
   await expect(importKey({ ...given, from: 'tmkms', keys: [other], states })).rejects.toThrow(
     /no key is ever overwritten/,
   );
-  expect(Buffer.from(loadKeyFile(keyFile).publicKey)).toEqual(rawPublicKey);
+  expect(Buffer.from(signingKeyOf(readKeyMaterial(keyFile, undefined)).publicKey)).toEqual(rawPublicKey);
 }, 30_000);

@@ -6,9 +6,9 @@ import { dirname } from 'node:path';
 import { createDurably } from '../disk/new-file.ts';
 import { type EnrolOptions, type EnrolPlan, enrol } from '../enrol.ts';
 import { EnrolError } from '../enrol-error.ts';
-import { readHome } from '../home.ts';
-import { loadKeyFile } from '../keys/file.ts';
+import { type KeySource, readHome } from '../home.ts';
 import { keyFileText, signingKeyOf } from '../keys/key-material.ts';
+import { openSigningKey } from '../keys/open.ts';
 import { type FormerKey, type ImportSource, readFormerKey } from './former-key.ts';
 import { type FormerState, readFormerState } from './former-state.ts';
 
@@ -54,6 +54,12 @@ export async function importKey(options: ImportOptions): Promise<EnrolPlan> {
     throw new EnrolError('--state and --without-state contradict each other; leave one out');
   }
   const home = readHome(options.home);
+  if (home.key.kind === 'kms') {
+    throw new EnrolError(
+      "[signer.kms] names a key that no other signer's can go into; give the imported states to beam signer enrol --import, or remove [signer.kms]",
+    );
+  }
+  const { path: keyFile } = home.key;
   const former = readFormerKey(from, keys);
   const found: Found = {
     from,
@@ -62,11 +68,11 @@ export async function importKey(options: ImportOptions): Promise<EnrolPlan> {
     form: former.material.kind,
     keys: former.files,
     states: states.map(readFormerState),
-    keyFile: home.keyFile,
-    placed: isPlaced(home.keyFile, former),
+    keyFile,
+    placed: await isPlaced(home.key, former),
   };
   if (!(await take(found))) throw new EnrolError('nothing was imported: it was not confirmed');
-  if (!found.placed && !dryRun) await place(home.keyFile, former);
+  if (!found.placed && !dryRun) await place(keyFile, former);
   return await enrol({ ...enrolment, imports: states, key: signingKeyOf(former.material) });
 }
 
@@ -77,17 +83,22 @@ const stateNames: Record<ImportSource, string> = {
 };
 
 /** @throws EnrolError where another key is there, KeyError where what is there is none */
-function isPlaced(keyFile: string, { publicKey, address }: FormerKey): boolean {
-  const there = existingKey(keyFile);
-  if (!there) return false;
-  if (Buffer.from(there).equals(publicKey)) return true;
+async function isPlaced(
+  source: Extract<KeySource, { kind: 'file' }>,
+  { publicKey, address }: FormerKey,
+): Promise<boolean> {
+  const { path, passphrase } = source;
+  if (!existsSync(path)) {
+    if (passphrase === undefined) return false;
+    throw new EnrolError(
+      `[signer] passphrase is for an encrypted key, and ${path} is not there: import without that setting, then encrypt the key with beam signer encrypt-key`,
+    );
+  }
+  const there = await openSigningKey(source);
+  if (Buffer.from(there.publicKey).equals(publicKey)) return true;
   throw new EnrolError(
-    `${keyFile} holds another key than the one given (${address}); no key is ever overwritten: move it away, or set [signer] key elsewhere`,
+    `${path} holds another key than the one given (${address}); no key is ever overwritten: move it away, or set [signer] key elsewhere`,
   );
-}
-
-function existingKey(keyFile: string): Uint8Array | undefined {
-  return existsSync(keyFile) ? loadKeyFile(keyFile).publicKey : undefined;
 }
 
 async function place(keyFile: string, { material }: FormerKey): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import * as z from 'zod';
-import { KeyError } from '../keys/file.ts';
+import { KeyError } from '../keys/key-error.ts';
 
 /** A Horcrux share of old has an RSA key of 4,096 bits in it. */
 const bytesMax = 64 * 1024;

@@ -1,14 +1,10 @@
 /** The consensus key in a file as CometBFT writes it (`priv_validator_key.json`, privval/file.go). */
 
-import { readFileSync, statSync } from 'node:fs';
 import * as z from 'zod';
-import type { SigningKey } from '../core/ports.ts';
 import { expandedKey } from './expanded.ts';
+import { KeyError, otherKeyType } from './key-error.ts';
+import { parseKeyJson } from './key-file.ts';
 import { expandedKeyType, type KeyMaterial, seedKeyType, signingKeyOf } from './key-material.ts';
-
-export class KeyError extends Error {
-  override readonly name = 'KeyError';
-}
 
 const keyFile = z.object({
   pub_key: z.object({ type: z.string(), value: z.string() }).optional(),
@@ -16,30 +12,16 @@ const keyFile = z.object({
 });
 type KeyFile = z.infer<typeof keyFile>;
 
-/** @throws KeyError: what is wrong with the file, and what to do. Never shows what is in it. */
-export function loadKeyFile(path: string): SigningKey {
-  return signingKeyOf(readKeyFile(path));
-}
-
-/** The private key itself, for export and import. @throws KeyError */
-export function readKeyFile(path: string): KeyMaterial {
-  const { mode } = readable(path, () => statSync(path));
-  if (mode & 0o077) {
-    throw new KeyError(
-      `${path} has mode ${(mode & 0o777).toString(8)}: others than its owner may use the consensus key; chmod 600 it`,
-    );
-  }
-  return parseKeyFile(
-    path,
-    readable(path, () => readFileSync(path, 'utf8')),
-  );
-}
-
-/** @param path for the error alone @throws KeyError */
+/**
+ * @param path for the error alone
+ * @throws KeyError: what is wrong with the file, and what to do. Never shows what is in it.
+ */
 export function parseKeyFile(path: string, text: string): KeyMaterial {
-  const parsed = keyFile.safeParse(parseJson(text));
+  const parsed = keyFile.safeParse(parseKeyJson(text));
   if (!parsed.success) {
-    throw new KeyError(`${path} is not a priv_validator_key.json of CometBFT; give the path of one`);
+    throw new KeyError(
+      `${path} is not a priv_validator_key.json of CometBFT, nor a key that beam signer encrypt-key made; give the path of one`,
+    );
   }
   return parsed.data.priv_key.type === expandedKeyType
     ? expandedIn(path, parsed.data)
@@ -47,11 +29,7 @@ export function parseKeyFile(path: string, text: string): KeyMaterial {
 }
 
 function seedIn(path: string, { priv_key, pub_key }: KeyFile): KeyMaterial {
-  if (priv_key.type !== seedKeyType) {
-    throw new KeyError(
-      `${path} holds a key of type ${priv_key.type}; Beam signs with Ed25519 alone (${seedKeyType}), as Cosmos validators do`,
-    );
-  }
+  if (priv_key.type !== seedKeyType) throw otherKeyType(path, priv_key.type);
   const raw = Buffer.from(priv_key.value, 'base64');
   if (raw.length !== 64) {
     throw new KeyError(
@@ -85,26 +63,4 @@ function notItsPublicKey(path: string): KeyError {
   return new KeyError(
     `${path} holds a private key that does not belong to its public key; it is damaged: restore it`,
   );
-}
-
-function readable<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw new KeyError(
-      `the consensus key can't be read: ${(error as Error).message}; check [signer] key (${path})`,
-      {
-        cause: error,
-      },
-    );
-  }
-}
-
-/** The parser's own message would show a part of the key. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -15,10 +15,11 @@ import { join } from 'node:path';
 import toml from '@iarna/toml';
 import { grant, signRecordKey, signTableName } from '../../protocol/sign-record.ts';
 import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
+import type { SigningKey } from '../core/ports.ts';
 import { proposalRequest, voteRequest } from '../core/request.ts';
 import { consensusAddress } from '../core/service.ts';
 import { readHome } from '../home.ts';
-import { loadKeyFile } from '../keys/file.ts';
+import { openSigningKey } from '../keys/open.ts';
 import { encodeFrame, FrameDecoder } from '../privval/frame.ts';
 import { type PrivvalResponse, parseRequest, parseResponse } from '../privval/messages.ts';
 import { SignerProcess } from '../signer-process.ts';
@@ -147,9 +148,10 @@ export class Bench {
     return home;
   }
 
-  async startSigner(home: string): Promise<SignerProcess> {
+  /** @param signs in place of the home's key */
+  async startSigner(home: string, signs?: SigningKey): Promise<SignerProcess> {
     const settings = readHome(home);
-    const key = loadKeyFile(settings.keyFile);
+    const key = signs ?? (await openSigningKey(settings.key));
     const signer = new SignerProcess({ home: settings, key, log: silent, version: 'test', onFatal() {} });
     await signer.start();
     this.uses(signer);
