@@ -246,7 +246,7 @@ test('invariant 5: the signer has no call that deletes or replaces a record', ()
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
     .flatMap((name) => [...readFileSync(join(signer, name), 'utf8').matchAll(/\b(\w+)Command\b/g)])
     .map((match) => match[1]);
-  expect([...new Set(commands)].sort()).toEqual(['GetItem', 'UpdateItem']);
+  expect([...new Set(commands)].sort()).toEqual(['GetItem', 'GetPublicKey', 'Sign', 'UpdateItem']);
 });
 
 test('invariant 6: the next holder votes for the locked block or nil at the lock’s height, and freely above it', async () => {

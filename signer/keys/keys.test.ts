@@ -116,19 +116,15 @@ function credentials(): { path: string; plain: string } {
   return { path, plain };
 }
 
-test('an encrypted key signs as the plain one, with its passphrase from a credential or a descriptor', async () => {
+test('an encrypted key signs as the plain one, and is never written over another', async () => {
   const { path, plain } = credentials();
   await encryptKeyFile(plain, path, passphrase);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   const text = readFileSync(path, 'utf8');
   for (const secret of [seed, Buffer.from(seed, 'hex').toString('base64').slice(0, 40), passphrase])
     expect(text).not.toContain(secret);
-  const expected = await signature(await openPlain(plain));
-  const fd = openSync(join(dir, 'credentials/key'), 'r');
-  for (const source of ['credential:key', `fd:${fd}`]) {
-    const key = await openSigningKey({ kind: 'file', path, passphrase: source });
-    expect([source, await signature(key)]).toEqual([source, expected]);
-  }
+  const key = await openSigningKey({ kind: 'file', path, passphrase: 'credential:key' });
+  expect(await signature(key)).toBe(await signature(await openPlain(plain)));
   await expect(encryptKeyFile(plain, path, passphrase)).rejects.toThrow(/there already.*not replaced/);
   await expect(encryptKeyFile(plain, join(dir, 'c'), 'short')).rejects.toThrow(/has 5 characters/);
 }, 20_000);
@@ -145,6 +141,8 @@ test('each thing that can be wrong with an encrypted key is told by itself, and 
     writeFileSync(path, JSON.stringify({ ...whole, ...change }));
     return await refusal({ kind: 'file', path, passphrase: source });
   };
+  const fd = openSync(join(dir, 'credentials/key'), 'r');
+  expect(await told({}, `fd:${fd}`)).toBe('opened');
   const otherKey = Buffer.alloc(32, 7).toString('base64');
   expect(await told({}, 'credential:wrong')).toMatch(/does not open with this passphrase/);
   expect(await told({ publicKey: otherKey })).toMatch(/the file was changed/);
