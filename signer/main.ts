@@ -7,9 +7,9 @@ import { ConfigError, homePaths } from '../protocol/config.ts';
 import type { Stage } from '../protocol/stages.ts';
 import { StateInUseError } from './disk/state-lock.ts';
 import { defaultHome, readHome } from './home.ts';
-import { ConnectionKeyError } from './secret-connection/node-identity.ts';
 import { KeyError, KeyUnavailableError } from './keys/key-error.ts';
 import { openSigningKey } from './keys/open.ts';
+import { ConnectionKeyError } from './secret-connection/node-identity.ts';
 import { SignerProcess } from './signer-process.ts';
 import { version } from './version.ts';
 
