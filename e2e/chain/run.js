@@ -6,11 +6,12 @@
  * binary to use instead of building one; BEAM_DRILL_OUT: a folder in which every drill's journals and logs stay
  * (else a temporary one, kept where a drill failed).
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { chainBinary } from './chain-binary.js';
 import { judgeDrill, lastJsonLine } from './judge-drill.js';
 
 const folder = dirname(fileURLToPath(import.meta.url));
@@ -49,17 +50,6 @@ if (unknown.length > 0) {
     `No such fault: ${unknown.join(', ')}. There are ${drills.map(({ fault }) => fault).join(', ')}.`,
   );
   process.exit(2);
-}
-
-/** The binary's path; builds it when it isn't in the cache. */
-function chainBinary() {
-  if (process.env.BEAM_DRILL_CHAIN) return process.env.BEAM_DRILL_CHAIN;
-  const built = spawnSync(process.execPath, [join(folder, 'build.js')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  if (built.status !== 0) process.exit(built.status ?? 1);
-  return built.stdout.trim();
 }
 
 /** @type {import('node:child_process').ChildProcess | undefined} */

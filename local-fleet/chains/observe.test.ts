@@ -8,7 +8,9 @@ import {
   commitSignatures,
   duplicateVoteEvidence,
   latestHeight,
+  longestGapSeconds,
   missedBlocks,
+  signaturesOf,
 } from './observe.ts';
 
 const ours = 'AB'.repeat(20);
@@ -78,6 +80,14 @@ test('absent and nil are both missed, over more heights than are read at once', 
   const rpc = await rpcOf((_, height) => commit(height, height === 3 ? 1 : height === 19 ? 3 : 2));
   expect(await missedBlocks(rpc, ours, 1, 20)).toEqual([3, 19]);
   expect(await missedBlocks(rpc, ours, 4, 18)).toEqual([]);
+});
+
+test("the gap between our signatures spans what was missed, by the votes' own times", async () => {
+  const rpc = await rpcOf((_, height) => commit(height, height === 3 ? 1 : height === 4 ? 3 : 2));
+  const signatures = await signaturesOf(rpc, ours, 1, 6);
+  expect(signatures.map(({ height }) => height)).toEqual([1, 2, 5, 6]);
+  expect(longestGapSeconds(signatures)).toBe(6.5);
+  expect(longestGapSeconds([])).toBe(0);
 });
 
 test("the head's commit is read again until it is final", async () => {

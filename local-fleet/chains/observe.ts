@@ -52,7 +52,9 @@ const commitResult = z.object({
     header,
     commit: z.object({
       height: integer,
-      signatures: z.array(z.object({ block_id_flag: z.number().int(), validator_address: z.string() })),
+      signatures: z.array(
+        z.object({ block_id_flag: z.number().int(), validator_address: z.string(), timestamp: z.string() }),
+      ),
     }),
   }),
   /** False at the head of the chain, where more precommits may still come. */
@@ -144,11 +146,13 @@ export async function latestHeight(rpc: string): Promise<number> {
   return (await ask(rpc, '/status', statusResult)).sync_info.latest_block_height;
 }
 
+function isOf({ validator_address }: { validator_address: string }, address: string): boolean {
+  return validator_address.toUpperCase() === address.toUpperCase();
+}
+
 function signatureOf(commit: CommitResult, address: string): CommitSignature {
   // An absent validator's entry bears no address: the order is the validator set's, so not found is absent.
-  const found = commit.signed_header.commit.signatures.find(
-    (signature) => signature.validator_address.toUpperCase() === address.toUpperCase(),
-  );
+  const found = commit.signed_header.commit.signatures.find((signature) => isOf(signature, address));
   return found ? (flags[found.block_id_flag] ?? 'absent') : 'absent';
 }
 
@@ -175,6 +179,35 @@ export async function missedBlocks(
     (await commitSignatures(rpc, height, address)) === 'signed' ? [] : [height],
   );
   return missed.flat();
+}
+
+/** A precommit for the block, as its commit holds it. */
+export interface CommittedSignature {
+  height: number;
+  /** The vote's own time, ms since 1970: at least the last block's time + 1 ms. */
+  atMs: number;
+}
+
+/** @returns the signatures of `address` for the block in the commits of `from` to `to`, both included, in order. */
+export async function signaturesOf(
+  rpc: string,
+  address: string,
+  from: number,
+  to: number,
+): Promise<CommittedSignature[]> {
+  const found = await eachHeight(from, to, async (height) => {
+    const { signatures } = (await finalCommit(rpc, height)).signed_header.commit;
+    return signatures
+      .filter((signature) => isOf(signature, address) && flags[signature.block_id_flag] === 'signed')
+      .map(({ timestamp }) => ({ height, atMs: Date.parse(timestamp) }));
+  });
+  return found.flat();
+}
+
+/** @returns s; the longest time from one of the signatures to the next. */
+export function longestGapSeconds(signatures: readonly CommittedSignature[]): number {
+  const gapsMs = signatures.slice(1).map(({ atMs }, index) => atMs - (signatures[index]?.atMs ?? atMs));
+  return Math.max(0, ...gapsMs) / 1000;
 }
 
 /** Evidence of double votes, of whichever validator, in the blocks from `from` to `to`. */

@@ -15,6 +15,7 @@ const good: Round = {
   blockSeconds: 2,
   missedHeights: [],
   secondsWithoutSignature: 1.9,
+  gapSeconds: 2.6,
   epochBefore: 1,
   epochAfter: 2,
   holderBefore: 'demo_a',

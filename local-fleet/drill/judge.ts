@@ -11,6 +11,8 @@ export interface Round {
   missedHeights: number[];
   /** From the fault to the arrival of the first commit with a signature that we made after it; undefined: none came. */
   secondsWithoutSignature: number | undefined;
+  /** The longest time between two of our signatures on the chain, from the last one before the fault on. */
+  gapSeconds: number;
   epochBefore: number;
   epochAfter: number;
   holderBefore: string;

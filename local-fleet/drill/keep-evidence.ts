@@ -17,7 +17,7 @@ export async function keepEvidence(
   fleet: LocalFleet,
   drill: DrillFleet | undefined,
   rounds: readonly Round[],
-  report: DrillReport,
+  report: DrillReport | object,
 ): Promise<void> {
   const write = (name: string, value: unknown) =>
     writeFile(join(out, name), `${JSON.stringify(value, null, 2)}\n`);

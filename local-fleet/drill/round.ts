@@ -2,7 +2,14 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SignPosition } from '../../protocol/sign-position.ts';
-import { blockTimes, commitSignatures, duplicateVoteEvidence, missedBlocks } from '../chains/observe.ts';
+import {
+  blockTimes,
+  commitSignatures,
+  duplicateVoteEvidence,
+  longestGapSeconds,
+  missedBlocks,
+  signaturesOf,
+} from '../chains/observe.ts';
 import type { FleetServer } from '../nodes/fleet-server.ts';
 import { waitUntil } from '../wait-until.ts';
 import type { DrillFleet } from './drill-fleet.ts';
@@ -70,6 +77,9 @@ export async function runRound(drill: DrillFleet, options: RoundOptions): Promis
     blockSeconds: medianSeconds,
     missedHeights: await missedBlocks(drill.rpc, address, heightBefore + 1, heightAfter),
     secondsWithoutSignature: signedIn === undefined ? undefined : (signedIn.atMs - inflicted.atMs) / 1000,
+    gapSeconds: longestGapSeconds(
+      await signaturesOf(drill.rpc, address, Math.max(1, heightBefore - 1), heightAfter),
+    ),
     epochBefore: before.epoch,
     epochAfter: after.epoch,
     holderBefore: before.holder,

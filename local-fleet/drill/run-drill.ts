@@ -29,6 +29,7 @@ export interface DrillOptions {
 
 export interface DrillResult {
   report: DrillReport;
+  rounds: Round[];
   /** Why the drill came to no proper end. */
   failure?: unknown;
 }
@@ -40,27 +41,7 @@ const warmUpMsMax = 60_000;
 export async function runDrill(options: DrillOptions): Promise<DrillResult> {
   const { fault, times, say, signal, out } = options;
   const data = await mkdtemp(join(tmpdir(), 'beam-drill-'));
-  const fleet = new LocalFleet({
-    data,
-    bundles: options.bundles,
-    plan: {
-      fleet: 'drill',
-      chainId: 'beam-drill',
-      chain: options.chain,
-      blockSeconds: options.blockSeconds,
-      freePortsOnly: true,
-      nodes: usualNodes(),
-    },
-    // Each round is a fleet of its own to the judge.
-    cooldownSeconds: 0,
-    healthSeconds: 2,
-    say,
-    onProcess: (event) => {
-      if (event.type === 'ended') say(`  ${event.name} (${event.pid}) ended: ${event.how}`);
-      if (event.type === 'failed') say(`  ${event.name} does not start: ${event.reason}`);
-    },
-    signal,
-  });
+  const fleet = drillFleet(data, options);
   options.onFleet(fleet);
   const rounds: Round[] = [];
   let drill: DrillFleet | undefined;
@@ -88,10 +69,48 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
   const report = reportOf(fault, rounds, times);
   if (out !== undefined) await keepEvidence(out, fleet, drill, rounds, report);
   await removeFleetFolders(fleet, data);
-  return { report, failure };
+  return { report, rounds, failure };
 }
 
-async function openDrill(fleet: LocalFleet, { say, signal }: DrillOptions): Promise<DrillFleet> {
+/** A fleet on free ports in a folder of its own, not started. */
+export function drillFleet(
+  data: string,
+  {
+    bundles,
+    chain,
+    blockSeconds,
+    say,
+    signal,
+  }: Pick<DrillOptions, 'bundles' | 'chain' | 'blockSeconds' | 'say' | 'signal'>,
+): LocalFleet {
+  return new LocalFleet({
+    data,
+    bundles,
+    plan: {
+      fleet: 'drill',
+      chainId: 'beam-drill',
+      chain,
+      blockSeconds,
+      freePortsOnly: true,
+      nodes: usualNodes(),
+    },
+    // Each round is a fleet of its own to the judge.
+    cooldownSeconds: 0,
+    healthSeconds: 2,
+    say,
+    onProcess: (event) => {
+      if (event.type === 'ended') say(`  ${event.name} (${event.pid}) ended: ${event.how}`);
+      if (event.type === 'failed') say(`  ${event.name} does not start: ${event.reason}`);
+    },
+    signal,
+  });
+}
+
+/** The started fleet, watched, with its first validator active and signing. */
+export async function openDrill(
+  fleet: LocalFleet,
+  { say, signal }: Pick<DrillOptions, 'say' | 'signal'>,
+): Promise<DrillFleet> {
   const watch = await openWatch(fleet, {
     onChange: (_view, lines) => {
       for (const line of lines) say(`  ${line}`);
@@ -119,6 +138,7 @@ function describeRound(round: Round): string {
   return [
     `  ${missedHeights.length} missed`,
     seconds === undefined ? 'no signature again' : `${seconds.toFixed(2)} s without a signature`,
+    `a gap of ${round.gapSeconds.toFixed(2)} s`,
     `epoch ${epochBefore} → ${epochAfter} (${holderAfter})`,
     `blocks of ${round.blockSeconds.toFixed(2)} s`,
     broken.length === 0 ? 'ok' : `NOT ok: ${broken.join('; ')}`,

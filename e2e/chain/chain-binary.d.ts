@@ -1,0 +1,1 @@
+export function chainBinary(given?: string): string;
