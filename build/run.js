@@ -12,6 +12,7 @@ if (entry === undefined) {
   console.error('usage: node build/run.js ENTRY.ts [arguments…]');
   process.exit(2);
 }
+process.env.BEAM_CHECKOUT = root;
 process.env.BEAM_BUNDLES = await currentBundles();
 const folder = join(root, 'node_modules/.cache/beam-run');
 mkdirSync(folder, { recursive: true });
@@ -31,8 +32,5 @@ await build({
   logLevel: 'warning',
 });
 process.argv.splice(1, process.argv.length, entry, ...rest);
-try {
-  await import(pathToFileURL(outfile).href);
-} finally {
-  rmSync(outfile, { force: true });
-}
+process.on('exit', () => rmSync(outfile, { force: true }));
+await import(pathToFileURL(outfile).href);

@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url';
  */
 export function chainBinary(given = process.env.BEAM_DRILL_CHAIN) {
   if (given) return given;
-  const build = join(dirname(fileURLToPath(import.meta.url)), 'build.js');
-  const built = spawnSync(process.execPath, [build], {
+  // Bundled into a program (build/run.js), this file is elsewhere.
+  const { BEAM_CHECKOUT: checkout } = process.env;
+  const folder = checkout ? join(checkout, 'e2e/chain') : dirname(fileURLToPath(import.meta.url));
+  const built = spawnSync(process.execPath, [join(folder, 'build.js')], {
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',
   });
