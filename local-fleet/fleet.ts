@@ -16,6 +16,7 @@ import { dataPaths, type FleetFile, writeFleetFile, writeJson } from './data/lay
 import { placeConsensusKey, writeNodeHome } from './data/node-home.ts';
 import { enrolValidators } from './enrol.ts';
 import { cloudPorts, type FleetPlan, makeFleet, requirePorts, storedFleet } from './fleet-plan.ts';
+import type { FleetNetwork, Route } from './network/fleet-network.ts';
 import { FleetServer } from './nodes/fleet-server.ts';
 import { lockFolder } from './processes/folder-lock.ts';
 import { endProcess, processesWithArgument, signalProcess } from './processes/process-identity.ts';
@@ -35,6 +36,8 @@ export interface LocalFleetOptions {
   say(line: string): void;
   onProcess(event: RunnerEvent): void;
   signal: AbortSignal;
+  /** Left out: each server reaches the cloud and the others directly. */
+  network?: FleetNetwork | undefined;
 }
 
 /** Time for a node to write out its databases. */
@@ -123,7 +126,10 @@ export class LocalFleet {
 
     const servers = file.nodes.map((node) => new FleetServer(data, file, node));
     await this.#requireNodePorts(servers);
-    await Promise.all(servers.map((server) => this.#writeHome(server, file, ready)));
+    const routes = await this.#options.network?.routes(servers, ready);
+    await Promise.all(
+      servers.map((server) => this.#writeHome(server, file, ready, routes?.get(server.name))),
+    );
     const cloud = connectOperator({
       region: ready.region,
       endpoint: ready.https,
@@ -192,18 +198,23 @@ export class LocalFleet {
     await requirePorts(needed);
   }
 
-  async #writeHome(server: FleetServer, file: FleetFile, ready: ReadyLine): Promise<void> {
+  async #writeHome(
+    server: FleetServer,
+    file: FleetFile,
+    ready: ReadyLine,
+    route: Route | undefined,
+  ): Promise<void> {
     const { chain, fleet } = file;
     await writeNodeHome({
       root: server.root,
       node: { fleet, node: server.name, kind: server.kind, zone: server.zone },
-      cloud: ready,
+      cloud: { ...ready, ...route },
       gaiad: {
         command: chain.binary,
         startArguments: chain.startArguments,
         home: server.gaiadHome,
         rpcPort: server.rpcPort,
-        p2pPort: server.p2pPort,
+        p2pPort: route?.p2pPort ?? server.p2pPort,
       },
       chainId: chain.chainId,
       healthSeconds: this.#options.healthSeconds,
@@ -243,6 +254,7 @@ export class LocalFleet {
     await Promise.all(gaiads.map((gaiad) => endProcess(gaiad, gaiadGraceMs)));
     await this.runner.stopAll([[...signers, ...others], [cloudProcess]]);
     if (this.#started) disconnect(this.#started.cloud);
+    this.#options.network?.stop();
     this.#unlock?.();
     this.#unlock = undefined;
   }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { activateFirst } from '../activate-first.ts';
 import { LocalFleet } from '../fleet.ts';
-import { usualNodes } from '../fleet-plan.ts';
+import { type FleetPlan, usualNodes } from '../fleet-plan.ts';
+import type { FleetNetwork } from '../network/fleet-network.ts';
 import { openWatch } from '../open-watch.ts';
 import { DrillFleet } from './drill-fleet.ts';
 import { type DrillReport, type Fault, judgeRound, type Round, reportOf } from './judge.ts';
@@ -72,17 +73,15 @@ export async function runDrill(options: DrillOptions): Promise<DrillResult> {
   return { report, rounds, failure };
 }
 
+export interface DrillFleetOptions
+  extends Pick<DrillOptions, 'bundles' | 'chain' | 'blockSeconds' | 'say' | 'signal'> {
+  nodes?: FleetPlan['nodes'];
+  network?: FleetNetwork;
+}
+
 /** A fleet on free ports in a folder of its own, not started. */
-export function drillFleet(
-  data: string,
-  {
-    bundles,
-    chain,
-    blockSeconds,
-    say,
-    signal,
-  }: Pick<DrillOptions, 'bundles' | 'chain' | 'blockSeconds' | 'say' | 'signal'>,
-): LocalFleet {
+export function drillFleet(data: string, options: DrillFleetOptions): LocalFleet {
+  const { bundles, chain, blockSeconds, say, signal, nodes = usualNodes(), network } = options;
   return new LocalFleet({
     data,
     bundles,
@@ -92,7 +91,7 @@ export function drillFleet(
       chain,
       blockSeconds,
       freePortsOnly: true,
-      nodes: usualNodes(),
+      nodes,
     },
     // Each round is a fleet of its own to the judge.
     cooldownSeconds: 0,
@@ -103,6 +102,7 @@ export function drillFleet(
       if (event.type === 'failed') say(`  ${event.name} does not start: ${event.reason}`);
     },
     signal,
+    network,
   });
 }
 

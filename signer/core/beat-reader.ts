@@ -2,7 +2,7 @@
 
 import { type BeatItem, beatItem, beatKey, type SignRecord } from '../../protocol/sign-record.ts';
 import type { SignerStatus } from '../../protocol/signer-control.ts';
-import { type BeatWatch, isLate, isLost, stillMs, watchBeat } from './beat-watch.ts';
+import { type BeatWatch, isLost, rosePast, stillMs, watchBeat } from './beat-watch.ts';
 import type { Clock, RecordStore } from './ports.ts';
 
 export class BeatReader {
@@ -40,8 +40,9 @@ export class BeatReader {
     else this.#watch = watchBeat(this.#watch, epoch, read.beat, read.askedMs, this.#clock.now());
   }
 
-  isLate(periodMs: number): boolean {
-    return this.#watch !== undefined && isLate(this.#watch, periodMs, this.#clock.now());
+  /** Whether the holder is known to have lived later than `ms`; where no beat was read yet, it is taken to. */
+  livedPast(ms: number): boolean {
+    return this.#watch === undefined || rosePast(this.#watch, ms);
   }
 
   holder(periodMs: number): 'none' | 'alive' | 'lost' {

@@ -11,6 +11,10 @@ export interface BeatWatch {
   sinceMs: number;
   /** When the last successful read was asked. */
   readMs: number;
+  /** The same, of the first read too. */
+  askedMs: number;
+  /** The holder raised the beat later than this; undefined: no rise was seen yet. */
+  roseAfterMs: number | undefined;
   /** Successful reads of the same mark after the first. */
   readsStill: number;
 }
@@ -33,9 +37,10 @@ export function watchBeat(
   const mark = current ? `${current.incarnation}/${current.beat}` : '';
   const yielded = current?.yielded === 1;
   if (before?.epoch !== epoch || before.mark !== mark) {
-    return { epoch, mark, yielded, sinceMs: nowMs, readMs: nowMs, readsStill: 0 };
+    const roseAfterMs = before?.epoch === epoch && mark !== '' ? before.askedMs : undefined;
+    return { epoch, mark, yielded, sinceMs: nowMs, readMs: nowMs, askedMs, roseAfterMs, readsStill: 0 };
   }
-  return { ...before, yielded, readMs: askedMs, readsStill: before.readsStill + 1 };
+  return { ...before, yielded, readMs: askedMs, askedMs, readsStill: before.readsStill + 1 };
 }
 
 export function stillMs({ sinceMs, readMs }: BeatWatch): number {
@@ -47,7 +52,7 @@ export function isLost(watch: BeatWatch, periodMs: number): boolean {
   return watch.yielded || (watch.readsStill >= readsLostMin && stillMs(watch) >= periodMs);
 }
 
-/** Late enough for a proposal to be worth holding: two beats are missing. */
-export function isLate(watch: BeatWatch, periodMs: number, nowMs: number): boolean {
-  return watch.yielded || nowMs - watch.sinceMs > (periodMs * 2) / 3;
+/** The holder lived, and its node asked, later than `ms`. */
+export function rosePast({ roseAfterMs, yielded }: BeatWatch, ms: number): boolean {
+  return !yielded && roseAfterMs !== undefined && roseAfterMs >= ms;
 }

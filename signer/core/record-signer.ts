@@ -4,6 +4,7 @@
  * `RecordView`. Roles here only ever withhold: a role that is wrong signs nothing, as each write names its holder.
  */
 
+import { comparePositions } from '../../protocol/sign-position.ts';
 import { claim, type Holding, renewIncarnation, type SignRecord } from '../../protocol/sign-record.ts';
 import { beatPeriodMs } from '../../protocol/signer-control.ts';
 import { Refusal } from '../refusal.ts';
@@ -39,6 +40,8 @@ export interface RecordSignerParts {
   onChange: () => void;
 }
 
+/** Between two looks at the record while a proposal is held: whoever holds the role proposes within some of them. */
+const proposalPollMs = 50;
 /** A claim that takes longer than this (the table is away) holds no more requests: the node must keep up. */
 const claimingHoldMsMax = 5000;
 
@@ -60,6 +63,8 @@ export class RecordSigner implements Guard {
   #reason: string | undefined = 'the record was not read yet';
   #holding: Holding | undefined;
   #grant: { epoch: number; seenMs: number; commit?: { height: number; atMs: number } } | undefined;
+  /** Proposals that wait for a sign of the holder. */
+  #proposalsHeld = 0;
   #stopped = false;
   #loop: Promise<void> = Promise.resolve();
 
@@ -166,15 +171,32 @@ export class RecordSigner implements Guard {
   /** Resolves when the role may sign; holds the request while that is worth it. @throws Refusal */
   async #admit(request: SignRequest, deadlineMs: number): Promise<void> {
     const { clock } = this.#parts;
+    const askedMs = clock.now();
     while (this.#role !== 'active') {
       const claims = this.#role === 'claiming' && clock.now() - this.#sinceMs < claimingHoldMsMax;
-      // A lost proposal costs the chain 3 s, a held one this node's place in the round.
-      const proposalWaits =
-        this.#role === 'standby' && request.kind === 'proposal' && this.#beat.isLate(this.#periodMs());
       const left = deadlineMs - clock.now();
-      if (this.#stopped || left <= 0 || !(claims || proposalWaits)) throw this.#notActive(request);
-      await this.#changed.for(left);
+      const waits = claims || this.#proposalWaits(request, askedMs);
+      if (this.#stopped || left <= 0 || !waits) throw this.#notActive(request);
+      if (claims) await this.#changed.for(left);
+      else await this.#holdProposal(left);
     }
+  }
+
+  /**
+   * A lost proposal costs the chain 3 s, a held one this node's place in the round. So a standby holds one until
+   * the record shows the holder at work on it or past it, or the holder's beat rose after it was asked for.
+   */
+  #proposalWaits({ kind, position }: SignRequest, askedMs: number): boolean {
+    const { latest } = this.#view;
+    if (this.#role !== 'standby' || kind !== 'proposal' || !latest) return false;
+    return comparePositions(latest, position) < 0 && !this.#beat.livedPast(askedMs);
+  }
+
+  async #holdProposal(ms: number): Promise<void> {
+    this.#proposalsHeld += 1;
+    this.#pause.wake();
+    await this.#changed.for(ms);
+    this.#proposalsHeld -= 1;
   }
 
   #notActive(request: SignRequest): Refusal {
@@ -186,6 +208,7 @@ export class RecordSigner implements Guard {
     while (!this.#stopped) {
       const beganMs = this.#parts.clock.now();
       const nextMs = await this.#look();
+      if (this.#proposalsHeld > 0) this.#changed.wake();
       this.#parts.onChange();
       const restMs = Math.max(nextMs - (this.#parts.clock.now() - beganMs), 1);
       if (!this.#stopped) await this.#pause.for(restMs);
@@ -195,7 +218,7 @@ export class RecordSigner implements Guard {
   /** One reading of record and beat, and what follows from it. @returns ms from its start to the next one */
   async #look(): Promise<number> {
     const { keeper, log } = this.#parts;
-    const everyMs = this.#periodMs() / 3;
+    const everyMs = this.#proposalsHeld > 0 ? proposalPollMs : this.#periodMs() / 3;
     try {
       const [reading] = await Promise.all([
         this.#view.read(readMsMax),
