@@ -30,6 +30,8 @@ const mayImport: Record<string, string[]> = {
     'lambdas',
     'local-chain',
   ],
+  // Measures what the others do: the soak's way to a chain's binary, too.
+  bench: ['protocol', 'signer', 'operator', 'local-cloud', 'local-fleet', 'e2e/chain'],
 };
 /** Tests may reach for the real part beside them. */
 const testsMayImport: Record<string, string[]> = {
