@@ -48,6 +48,8 @@ export const signRecord = z.object({
   lockEpoch: count,
   /** Random, of the request that wrote the position. For a person who reads the record. */
   attempt: z.string(),
+  /** ISO time of the seal, for a person who reads the record; missing before it. */
+  sealedAt: z.string().optional(),
 });
 export type SignRecord = z.infer<typeof signRecord>;
 
@@ -147,8 +149,40 @@ export function grant(
   };
 }
 
+/**
+ * The epoch of a sealed record: the highest that the schema admits. Whatever is granted afterwards, `epoch < e` holds for no
+ * epoch that can be read, so nobody ever claims it; and a grant counts up from where it was, far below.
+ */
+export const sealedEpoch = Number.MAX_SAFE_INTEGER;
+/** Holder of a sealed record. No thing's name has a '#', so no process takes itself for it. */
+export const sealedHolder = '#sealed';
+
+/** Either mark is enough: what looks sealed is never signed under. */
+export function isSealed({ epoch, holder }: Pick<SignRecord, 'epoch' | 'holder'>): boolean {
+  return epoch >= sealedEpoch || holder === sealedHolder;
+}
+
+/**
+ * Ends a record for good, whoever holds it: no sign, renewal or claim succeeds any more, and no update takes it back. The
+ * position stays, for the floor of whatever signs with the key next. An administrator's act, as enrolment is:
+ * it alone names `sealedAt`, so IAM can keep it from the servers' roles.
+ * @param token of this seal: whoever is in doubt about its write finds it again in `incarnation`
+ */
+export function seal(
+  key: string,
+  { recordId, token, at }: { recordId: string; token: string; at: string },
+): ItemUpdate {
+  return {
+    key,
+    set: { epoch: sealedEpoch, holder: sealedHolder, incarnation: token, sealedAt: at },
+    when: { all: [equal('recordId', recordId), below('epoch', sealedEpoch)] },
+  };
+}
+
 /** The granted one takes the right to sign. From this instant no write of the old holder succeeds. */
 export function claim(key: string, { recordId, epoch, holder, incarnation }: Holding): ItemUpdate {
+  // Above it comparisons are no longer exact, and a sealed record would not be the last one.
+  if (!Number.isSafeInteger(epoch)) throw new RangeError(`${epoch} is no epoch`);
   return {
     key,
     set: { epoch, holder, incarnation },

@@ -32,6 +32,7 @@ export type RefusalCode =
   | 'record-replaced'
   | 'record-went-back'
   | 'record-conflict'
+  | 'sealed'
   | 'other-incarnation'
   | 'foreign-signer'
   | 'other-enrolment'

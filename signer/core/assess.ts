@@ -1,7 +1,7 @@
 /** What a reading of the record means for this machine. Pure. */
 
 import { comparePositions } from '../../protocol/sign-position.ts';
-import { type Holding, type SignRecord, signRecord } from '../../protocol/sign-record.ts';
+import { type Holding, isSealed, type SignRecord, signRecord } from '../../protocol/sign-record.ts';
 import { Refusal } from '../refusal.ts';
 import { type HeldPosition, isOurIncarnation, type SignerState } from './state.ts';
 
@@ -46,6 +46,8 @@ export function readRecord(item: Record<string, unknown> | undefined, known: Sig
       { asked: record, held: seen },
     );
   }
+  if (isSealed(record))
+    throw sealed(`the sign record ${pin.key} was sealed${record.sealedAt ? ` at ${record.sealedAt}` : ''}`);
   if (record.epoch < epochSeen || comparePositions(record, seen) < 0) {
     throw new Refusal(
       'record-went-back',
@@ -61,6 +63,14 @@ export function readRecord(item: Record<string, unknown> | undefined, known: Sig
     );
   }
   return record;
+}
+
+/** The key was given up to another tool. @param what was sealed, and when */
+export function sealed(what: string): Refusal {
+  return new Refusal(
+    'sealed',
+    `${what}: its key was exported, and no signer of Beam signs with it any more; to come back, stop the other tool for ever, remove the record by hand, move the signer state away, and enrol anew with beam signer import`,
+  );
 }
 
 /**

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { claim, enrol } from '../../protocol/sign-record.ts';
+import { claim, enrol, seal } from '../../protocol/sign-record.ts';
 import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
 import type { Ask } from '../rehearsal/requests.ts';
 import { quietNetwork } from '../rehearsal/table.ts';
@@ -218,6 +218,43 @@ test('invariant 4: a record that went back bars every grant, even after it has r
   await fleet.run(1500);
   expect(fleet.state(a)).toBe('refusing');
   expect(fleet.record.epoch).toBe(1);
+});
+
+test('a sealed record: the active’s next write is refused, it and every standby refuse for good, no grant revives it', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active('a');
+  const b = fleet.add('b');
+  await fleet.start(b);
+  await fleet.run(700);
+  expect(await fleet.answer(a, vote(1))).toEqual(signed);
+  // The active has read nothing since: it is its write that fails.
+  fleet.table.apply(seal(recordKey, { recordId, token: 't-1', at: '2026-01-01' }));
+  const { record } = fleet;
+  expect(fleet.state(a)).toBe('active');
+  expect(await fleet.answer(a, vote(2))).toBe('sealed');
+  expect(await fleet.answer(a, vote(1))).toBe('sealed');
+  await fleet.run(700);
+  expect([fleet.state(a), fleet.state(b)]).toEqual(['refusing', 'refusing']);
+  expect([a.disk.bar?.code, b.disk.bar?.code]).toEqual(['sealed', 'sealed']);
+  for (const machine of [a, b]) {
+    fleet.grant(machine.thing);
+    await fleet.run(1500);
+    fleet.kill(machine);
+    await fleet.start(machine);
+    await fleet.run(1500);
+    expect(await fleet.answer(machine, vote(3))).toBe('sealed');
+  }
+  // A record put back from before the seal is no way round it, nor is one that never was read.
+  fleet.table.items.set(recordKey, { ...record, epoch: 1, holder: 'a', incarnation: 'i' });
+  fleet.grant('b');
+  await fleet.run(1500);
+  expect(fleet.state(b)).toBe('refusing');
+  fleet.kill(a);
+  a.network = { ...quietNetwork, lost: 1 };
+  await fleet.start(a);
+  await fleet.run(700);
+  expect(await fleet.answer(a, vote(4))).toMatch(/^(sealed|standby)$/);
+  expect(fleet.record.height).toBe(1);
 });
 
 test('invariant 4: another chain, another key, nobody answering', async () => {

@@ -21,7 +21,12 @@ export type Writing =
   | { kind: 'doubt'; cause: string };
 
 function isBar(code: RefusalCode): code is Bar['code'] {
-  return code === 'record-went-back' || code === 'record-conflict' || code === 'foreign-signer';
+  return (
+    code === 'record-went-back' ||
+    code === 'record-conflict' ||
+    code === 'foreign-signer' ||
+    code === 'sealed'
+  );
 }
 
 export class RecordView {

@@ -45,9 +45,11 @@ export const signerState = z.strictObject({
   /** Found once, and only a new enrolment lifts it. */
   bar: z
     .strictObject({
-      code: z.enum(['record-went-back', 'record-conflict', 'foreign-signer']),
+      code: z.enum(['record-went-back', 'record-conflict', 'foreign-signer', 'sealed']),
       reason: z.string(),
       at: z.string(),
+      /** Of the export that sealed this state, under the local guard. */
+      token: z.string().optional(),
     })
     .optional(),
 });

@@ -1,5 +1,6 @@
 /** Without a record that can be trusted nobody is granted anything. */
 
+import { isSealed } from '../../../protocol/sign-record.ts';
 import { type FleetView, kindOf, type RecordView, type Trigger } from './fleet.ts';
 import { alertQuietMs, type Step } from './step.ts';
 
@@ -34,6 +35,13 @@ function wentBack(
   { nodes }: FleetView,
   { record }: Extract<RecordView, { state: 'read' }>,
 ): Trouble | undefined {
+  if (isSealed(record)) {
+    // An operator's own act. Its signers tell that they refuse.
+    return {
+      alarming: false,
+      text: `the sign record ${record.key} is sealed: its key was exported, and nobody is granted it again`,
+    };
+  }
   if (record.grantEpoch < record.epoch) {
     return {
       alarming: true,
