@@ -1,6 +1,7 @@
 /** What the options of each command parse to. */
 
 import type { Stage } from '../protocol/stages.ts';
+import type { ExportTool } from '../signer/export/state-formats.ts';
 import type { ImportSource } from '../signer/import/former-key.ts';
 import type { CloudPlaceOptions } from './cloud-place.ts';
 import type { CommonOptions } from './command-line.ts';
@@ -97,6 +98,14 @@ export interface EncryptKeyOptions extends HomeOptions {
   from?: string;
   out?: string;
   passphrase: string;
+}
+
+export interface ExportOptions extends HomeOptions {
+  out: string;
+  for: ExportTool;
+  stateOnly?: boolean;
+  credentials?: string;
+  yes?: boolean;
 }
 
 export interface JournalOptions extends HomeOptions {

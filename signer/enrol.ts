@@ -1,9 +1,15 @@
 /** Enrolment (design, section 4): from it a signer knows what guards its key. Nothing else ever changes that. */
 
 import type { SignPosition } from '../protocol/sign-position.ts';
-import { enrol as enrolUpdate, type SignRecord, signRecord, signRecordKey } from '../protocol/sign-record.ts';
+import {
+  enrol as enrolUpdate,
+  isSealed,
+  type SignRecord,
+  signRecord,
+  signRecordKey,
+} from '../protocol/sign-record.ts';
 import { systemClock, systemRandom } from './clock.ts';
-import { heldIn } from './core/assess.ts';
+import { heldIn, sealed, sealedRecord } from './core/assess.ts';
 import type { RecordStore, SigningKey } from './core/ports.ts';
 import { consensusAddress } from './core/service.ts';
 import { type Enrolment, enrolledState, type SignerState, withSeen } from './core/state.ts';
@@ -202,6 +208,7 @@ async function readExisting(store: RecordStore, key: string): Promise<SignRecord
   const parsed = signRecord.safeParse(outcome.item);
   if (!parsed.success)
     throw new EnrolError(`the sign record ${key} is there and can't be read; a person must look at it`);
+  if (isSealed(parsed.data)) throw new EnrolError(sealed(sealedRecord(parsed.data)).message);
   return parsed.data;
 }
 

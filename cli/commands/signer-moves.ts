@@ -1,13 +1,59 @@
-/** `beam signer import`: the way in from other signers. */
+/** `beam signer import|export`: the way in from other signers, and the way out to them. */
 
 import { type Command, Option } from 'commander';
+import { exportTools } from '../../signer/export/state-formats.ts';
 import { importSources } from '../../signer/import/former-key.ts';
 import { examples, run } from '../command-line.ts';
-import type { ImportOptions } from '../options.ts';
+import type { ExportOptions, ImportOptions } from '../options.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
 
 export function addMoves(signer: Command): void {
+  addImport(signer);
+  addExport(signer);
+}
+
+function addExport(signer: Command): void {
+  signer
+    .command('export')
+    .summary('give the key up to another tool, for good')
+    .description(
+      'Seals the sign record (under the local guard: the state of this signer): from that moment no server of the fleet signs ' +
+        'with this key, and nothing undoes it. Then writes, into a new folder, the state for the other tool, with a floor at or ' +
+        'above all that record and machine know, and last the key. Broken off, it goes on when it is run again with the ' +
+        'same folder. Under the local guard the signer must be stopped first.',
+    )
+    .option('--home <dir>', homeHelp)
+    .requiredOption('--out <dir>', 'a new folder; mode 0700')
+    .addOption(
+      new Option('--for <tool>', 'what signs next: the form of the state')
+        .choices([...exportTools])
+        .default('filepv'),
+    )
+    .option(
+      '--state-only',
+      'the key stays where it is (AWS KMS, or the shares that it came from): the state alone',
+    )
+    .option(
+      '--credentials <file>',
+      "an administrator's AWS shared credentials file, where this server's own may not seal",
+    )
+    .option('--yes', 'do not ask')
+    .option('--dry-run', 'tell what would be sealed and written, write nothing')
+    .option('--json', 'as JSON; asks nothing, so give --yes')
+    .addHelpText(
+      'after',
+      examples('beam signer export --out ./out --dry-run', 'beam signer export --out ./out --for tmkms'),
+    )
+    .action(
+      run(async (options: ExportOptions) => {
+        const { exportSigner } = await import('../run-signer-export.ts');
+        return exportSigner(options);
+      }),
+    );
+}
+
+function addImport(signer: Command): void {
   signer
     .command('import')
     .summary('take over key and state from FilePV, tmkms or Horcrux')

@@ -46,8 +46,7 @@ export function readRecord(item: Record<string, unknown> | undefined, known: Sig
       { asked: record, held: seen },
     );
   }
-  if (isSealed(record))
-    throw sealed(`the sign record ${pin.key} was sealed${record.sealedAt ? ` at ${record.sealedAt}` : ''}`);
+  if (isSealed(record)) throw sealed(sealedRecord(record));
   if (record.epoch < epochSeen || comparePositions(record, seen) < 0) {
     throw new Refusal(
       'record-went-back',
@@ -71,6 +70,10 @@ export function sealed(what: string): Refusal {
     'sealed',
     `${what}: its key was exported, and no signer of Beam signs with it any more; to come back, stop the other tool for ever, remove the record by hand, move the signer state away, and enrol anew with beam signer import`,
   );
+}
+
+export function sealedRecord({ key, sealedAt }: SignRecord): string {
+  return `the sign record ${key} was sealed${sealedAt ? ` at ${sealedAt}` : ''}`;
 }
 
 /**

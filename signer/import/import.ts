@@ -16,7 +16,7 @@ export interface Found {
   from: ImportSource;
   chainId: string;
   address: string;
-  /** A seed, or an expanded key, which has none: no other tool but tmkms takes such a one back. */
+  /** A seed, or an expanded key, which has none and goes into no other tool again. */
   form: 'seed' | 'expanded';
   keys: { path: string; mode: number }[];
   states: FormerState[];
