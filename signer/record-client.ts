@@ -11,8 +11,17 @@ export interface SignTable {
   updateItem(input: UpdateItemInput, signal: AbortSignal): Promise<Record<string, unknown>>;
 }
 
-/** Time-outs by the clock of whoever asks; none of this retries. */
+/** How long a read that came too late may go on: its answer is not used, its connection is. */
+export const lateReadMsMax = 3000;
+/** Reads that go on at once; the oldest makes room. */
+export const lateReadsMax = 4;
+
+/**
+ * Time-outs by the clock of whoever asks; none of this retries. A read that is given up is not broken off at once: that
+ * would end its connection, and a table too slow for a new connection and a read in one time-out would never be read again.
+ */
 export class RecordClient implements RecordStore {
+  readonly #lateReads = new Set<AbortController>();
   readonly #table: SignTable;
   readonly #tableName: string;
   readonly #sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -29,7 +38,11 @@ export class RecordClient implements RecordStore {
 
   async read(key: string, timeoutMs: number): Promise<ReadOutcome> {
     try {
-      const item = await this.#within(timeoutMs, (signal) => this.#table.getItem(key, signal));
+      const item = await this.#within(
+        timeoutMs,
+        (signal) => this.#table.getItem(key, signal),
+        (late, reading) => this.#letGoOn(late, reading),
+      );
       return item ? { kind: 'found', item: fromItem(item) } : { kind: 'absent' };
     } catch (error) {
       return { kind: 'doubt', cause: told(error) };
@@ -50,20 +63,41 @@ export class RecordClient implements RecordStore {
   }
 
   /** The answer counts only in time, even where the call can't be broken off. */
-  async #within<T>(timeoutMs: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #within<T>(
+    timeoutMs: number,
+    call: (signal: AbortSignal) => Promise<T>,
+    onTimeUp: (late: AbortController, calling: Promise<T>) => void = (late) => late.abort(),
+  ): Promise<T> {
     const timeUp = new AbortController();
     const done = new AbortController();
     try {
+      const calling = call(timeUp.signal);
       return await Promise.race([
-        call(timeUp.signal),
+        calling,
         this.#sleep(timeoutMs, done.signal).then((): never => {
-          timeUp.abort();
+          onTimeUp(timeUp, calling);
           throw new Error(`no answer within ${Math.round(timeoutMs)} ms`);
         }),
       ]);
     } finally {
       done.abort();
     }
+  }
+
+  #letGoOn(late: AbortController, reading: Promise<unknown>): void {
+    const ended = new AbortController();
+    const end = () => {
+      this.#lateReads.delete(late);
+      ended.abort();
+    };
+    this.#lateReads.add(late);
+    reading.then(end, end);
+    void this.#sleep(lateReadMsMax, ended.signal).then(() => {
+      if (!ended.signal.aborted) late.abort();
+    });
+    if (this.#lateReads.size <= lateReadsMax) return;
+    const [oldest] = this.#lateReads;
+    oldest?.abort();
   }
 }
 
