@@ -73,8 +73,11 @@ const healthSecondsDefault = 10;
 /** Messages wait in queues when the cloud is busy: less than this is never silence. */
 const silenceMsMin = 10_000;
 
-/** No health message came for so long that nothing is known of the node any more. */
+/** ms without a health message, after which nothing is known of the node any more. */
+export function silenceMs(everySeconds: number | undefined): number {
+  return Math.max(silenceMsMin, missedHealthMax * (everySeconds ?? healthSecondsDefault) * 1000);
+}
+
 export function isSilent({ receivedAt, everySeconds }: FleetNode, nowMs: number): boolean {
-  const boundMs = Math.max(silenceMsMin, missedHealthMax * (everySeconds ?? healthSecondsDefault) * 1000);
-  return nowMs - receivedAt > boundMs;
+  return nowMs - receivedAt > silenceMs(everySeconds);
 }

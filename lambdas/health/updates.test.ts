@@ -110,6 +110,16 @@ test('a new boot takes over; the one before never comes back', async () => {
   expect(await node()).toMatchObject({ bootId: 'two', seq: 2 });
 });
 
+test('a boot that was replaced by a clone is heard again once the clone is silent', async () => {
+  const { health, node } = fresh();
+  await health(100, message('original', 50));
+  await health(110, message('clone', 1));
+  expect(await health(110 + 34_000, message('original', 54))).toBe(false);
+  expect(await health(110 + 36_000, message('original', 55))).toBe(true);
+  expect(await node()).toMatchObject({ bootId: 'original', seq: 55, connected: true });
+  expect(await health(110 + 40_000, message('clone', 5))).toBe(false);
+});
+
 test('presence before any health is nothing; then it is kept in the order in which it happened', async () => {
   const { health, presence, node } = fresh();
   expect(await presence(true, 90)).toBe(false);

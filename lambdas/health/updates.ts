@@ -1,10 +1,15 @@
 /**
  * The fleet table's changes as data. Messages come twice and out of order: within a boot the higher `seq` wins; a boot that
- * was replaced never comes back; a disconnect counts against what was received before it alone.
+ * was replaced comes back only once the one after it is silent, as when a clone of a running server has ended; a disconnect counts against what was received before it alone.
  */
 
 import { type JsonAttribute, toJsonAttribute } from '../../protocol/dynamodb-json.ts';
-import { fleetNode, fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
+import {
+  fleetNode,
+  fleetTablePartitionKey,
+  fleetTableSortKey,
+  silenceMs,
+} from '../../protocol/fleet-table.ts';
 import type { HealthMessage } from '../../protocol/topics.ts';
 
 export interface TableUpdate {
@@ -63,7 +68,7 @@ export function healthUpdates(
   const notGone = '(attribute_not_exists(#disconnectedAt) OR #disconnectedAt <= :receivedAt)';
   const newBoot =
     'attribute_not_exists(#bootId) OR (#bootId <> :bootId AND #receivedAt <= :receivedAt AND ' +
-    '(attribute_not_exists(#formerBootId) OR #formerBootId <> :bootId))';
+    '(attribute_not_exists(#formerBootId) OR #formerBootId <> :bootId OR #receivedAt < :silentSince))';
   return [
     withName(
       update([here], `${sameBoot} AND ${notGone}`, { ':true': { BOOL: true } }),
@@ -76,6 +81,7 @@ export function healthUpdates(
       update([here, '#formerBootId = if_not_exists(#bootId, :none)'], newBoot, {
         ':true': { BOOL: true },
         ':none': { S: '' },
+        ':silentSince': toJsonAttribute(receivedAt - silenceMs(message.everySeconds)),
       }),
       'connected',
       'formerBootId',
