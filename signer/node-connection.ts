@@ -26,6 +26,7 @@ export interface NodeConnectionParts {
   onChange: (connected: boolean) => void;
   log: Log;
   times?: NodeLineParts['times'];
+  meter?: NodeLineParts['meter'];
 }
 
 /** How long until the next dial, before chance is added. @param beforeMs the last one; 0: the first after one that served */
@@ -76,12 +77,13 @@ export class NodeConnection {
   }
 
   #dial(): void {
-    const { node, key, answer, onChange, log, times } = this.#parts;
+    const { node, key, answer, onChange, log, times, meter } = this.#parts;
     this.#line = new NodeLine({
       address: node,
       key,
       answer,
       ...(times ? { times } : {}),
+      meter,
       onOpen: (peer) => {
         this.#failure = undefined;
         const who = peer && { nodeKey: Buffer.from(peer).toString('base64'), nodeId: nodeId(peer) };

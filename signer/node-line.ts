@@ -5,6 +5,8 @@
  */
 
 import { connect, type Socket } from 'node:net';
+import type { Meter } from './core/meter.ts';
+import type { Clock } from './core/ports.ts';
 import type { NodeAddress } from './home.ts';
 import { encodeFrame, FrameDecoder } from './privval/frame.ts';
 import { type PrivvalRequest, parseRequest } from './privval/messages.ts';
@@ -31,6 +33,8 @@ export interface NodeLineParts {
   /** Once, at its end. */
   onClosed: (end: LineEnd) => void;
   times?: { establishMsMax: number; silentMsMax: number };
+  /** Measures sign requests, from their frame to their answer. */
+  meter?: { clock: Clock; meter: Meter } | undefined;
 }
 
 export interface LineEnd {
@@ -119,13 +123,18 @@ export class NodeLine {
 
   #requests(bytes: Uint8Array): void {
     for (const frame of this.#decoder.push(bytes)) {
+      const measured = this.#measure();
       const request = parseRequest(frame);
+      measured?.parsed(request);
       if (++this.#underWay > underWayMax)
         throw new Error(`the node sent more than ${underWayMax} requests at once`);
       // Begun now; waits for its turn only to be sent.
       const answer = this.#parts.answer(request);
       this.#order = this.#order
-        .then(async () => this.#send(await answer))
+        .then(async () => {
+          this.#send(await answer);
+          measured?.answered(request);
+        })
         .catch((error) => this.#fail(error));
     }
   }
@@ -139,6 +148,18 @@ export class NodeLine {
     if (this.#socket.writableLength > unreadBytesMax) {
       throw new Error(`the node asks and leaves more than ${unreadBytesMax} bytes of answers unread`);
     }
+  }
+
+  /** From the frame that was just read. */
+  #measure() {
+    if (!this.#parts.meter) return undefined;
+    const { clock, meter } = this.#parts.meter;
+    const readMs = clock.now();
+    const stage = (name: 'parse' | 'request') => (request: PrivvalRequest) => {
+      if (request.kind === 'signVote' || request.kind === 'signProposal')
+        meter.stage(name, clock.now() - readMs);
+    };
+    return { parsed: stage('parse'), answered: stage('request') };
   }
 
   #fail(error: Error): void {

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openDynamo } from '../local-cloud/dynamodb/server.ts';
@@ -11,6 +12,14 @@ import { encodeFrame } from './privval/frame.ts';
 import { pingRequest, pubKeyRequest } from './privval/messages.ts';
 import { address, Bench, rawPublicKey, recordKey, stateOf, until } from './rehearsal/bench.ts';
 import { chainId } from './rehearsal/requests.ts';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 const bench = new Bench();
 const { chain } = bench;
@@ -142,6 +151,42 @@ test('a key that is away at the moment of signing is a refusal, and the same req
   away = false;
   expect(await node.ask({ height: 1, step: 3, block: 'two' })).toBe('position-conflict');
   expect(await node.ask({ height: 1, step: 3, block: 'one' })).toBe('signed');
+}, 20_000);
+
+test('metrics are scraped from a signer that runs; nothing else is served there', async () => {
+  const port = await freePort();
+  const home = bench.makeHome('a', true, { metrics: `127.0.0.1:${port}` });
+  await enrol({ home, guard: 'record', chainNotStarted: true });
+  const node = bench.startNode(home);
+  const signer = await bench.startSigner(home);
+  await bench.grantTo('demo_a');
+  await until(stateOf(signer, 'active'), 'an active one');
+  for (const step of [1, 2, 3] as const) expect(await node.ask({ height: 1, step })).toBe('signed');
+  expect(await node.ask({ height: 1, step: 3, block: 'two' })).toBe('position-conflict');
+
+  const at = `http://127.0.0.1:${port}`;
+  const response = await fetch(`${at}/metrics`);
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const lines = (await response.text()).trimEnd().split('\n');
+  const value = (name: string) => Number(lines.find((line) => line.startsWith(`${name} `))?.split(' ')[1]);
+  expect(value('beam_signer_state{state="active"}')).toBe(1);
+  expect(value('beam_signer_epoch')).toBe(1);
+  expect([value('beam_signer_released_height'), value('beam_signer_released_step')]).toEqual([1, 3]);
+  expect(value('beam_signer_signed_total{kind="precommit"}')).toBe(1);
+  expect(value('beam_signer_refused_total{code="position-conflict"}')).toBe(1);
+  expect(value('beam_signer_record_age_seconds')).toBeLessThan(5);
+  const stages = { parse: 4, record: 4, fsync: 3, sign: 3, journal: 3, request: 4 };
+  for (const [stage, count] of Object.entries(stages)) {
+    expect([stage, value(`beam_signer_stage_seconds_count{stage="${stage}"}`)]).toEqual([stage, count]);
+    expect(value(`beam_signer_stage_seconds_bucket{stage="${stage}",le="+Inf"}`)).toBe(count);
+    expect(value(`beam_signer_stage_seconds_sum{stage="${stage}"}`)).toBeGreaterThan(0);
+  }
+  // Each sample is of a family that was announced, with a name and labels as the format has them.
+  for (const line of lines) {
+    expect(line).toMatch(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{([a-z_]+="[^"\\]*",?)+\})? [0-9.e+-]+)$/);
+  }
+  expect((await fetch(`${at}/metrics`, { method: 'POST' })).status).toBe(405);
+  expect((await fetch(`${at}/`)).status).toBe(404);
 }, 20_000);
 
 test('a node that sends what is no request is cut off, and dialled again', async () => {

@@ -19,6 +19,9 @@ import { lockState, StateInUseError } from './disk/state-lock.ts';
 import { dynamoTable } from './dynamodb.ts';
 import type { DynamoTable } from './dynamodb-sdk.ts';
 import type { SignerHome } from './home.ts';
+import { exposition } from './metrics/exposition.ts';
+import { MetricsServer } from './metrics/server.ts';
+import { SignMeter } from './metrics/sign-meter.ts';
 import { NodeConnection } from './node-connection.ts';
 import { rpcNodeView } from './node-view.ts';
 import { RecordClient } from './record-client.ts';
@@ -40,6 +43,8 @@ export interface SignerProcessParts {
 export class SignerProcess {
   readonly #parts: SignerProcessParts;
   readonly #watch = new NodeWatch();
+  /** Undefined where nobody asks for metrics. */
+  readonly #meter: SignMeter | undefined;
   readonly #file: DiskStateFile;
   readonly #journal: DiskJournal;
   #guard: Guard;
@@ -50,12 +55,14 @@ export class SignerProcess {
   #connection: NodeConnection | undefined;
   #table: DynamoTable | undefined;
   #unlock: (() => void) | undefined;
+  #metrics: MetricsServer | undefined;
 
   constructor(parts: SignerProcessParts) {
     this.#parts = parts;
     this.#file = new DiskStateFile(parts.home.stateDir);
     this.#journal = new DiskJournal(parts.home.stateDir);
     this.#guard = closed(notEnrolled(), undefined);
+    this.#meter = parts.home.metrics && new SignMeter();
   }
 
   /** @throws StateInUseError */
@@ -70,6 +77,7 @@ export class SignerProcess {
       watch: this.#watch,
       clock: systemClock,
       log,
+      meter: this.#meter,
     });
     this.#service = service;
     // The node waits 3 s for its signer at its start: first of all it gets the key.
@@ -78,6 +86,7 @@ export class SignerProcess {
       key: home.node.kind === 'tcp' ? connectionKey(home.node.connectionKeyFile) : undefined,
       log,
       answer: (request) => service.answer(request),
+      meter: this.#meter && { clock: systemClock, meter: this.#meter },
       onChange: (connected) => {
         this.#watch.connection(connected);
         this.#guard.connectionChanged();
@@ -97,7 +106,20 @@ export class SignerProcess {
     });
     await control.start();
     this.#control = control;
+    await this.#serveMetrics();
     await this.#startGuard();
+  }
+
+  async #serveMetrics(): Promise<void> {
+    const { home, log } = this.#parts;
+    const meter = this.#meter;
+    if (!home.metrics || !meter) return;
+    this.#metrics = new MetricsServer({
+      ...home.metrics,
+      metrics: () => exposition(this.status(), meter),
+      log,
+    });
+    await this.#metrics.start();
   }
 
   async #startGuard(): Promise<void> {
@@ -141,6 +163,7 @@ export class SignerProcess {
     await new Promise((resolve) => setImmediate(resolve));
     this.#connection?.stop();
     this.#control?.stop();
+    this.#metrics?.stop();
     this.#table?.close();
     await this.#journal.close();
     this.#unlock?.();
@@ -177,7 +200,14 @@ export class SignerProcess {
       clock: systemClock,
       watch: this.#watch,
       node: rpcNodeView(home.rpc, home.chainId, address),
-      releaser: new Releaser({ key, journal: this.#journal, clock: systemClock, thing: home.thing }),
+      releaser: new Releaser({
+        key,
+        journal: this.#journal,
+        clock: systemClock,
+        thing: home.thing,
+        meter: this.#meter,
+      }),
+      meter: this.#meter,
       log,
       onChange: () => this.#control?.push(),
     };

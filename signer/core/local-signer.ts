@@ -4,6 +4,7 @@ import { Refusal } from '../refusal.ts';
 import { checkLeap, checkOrder, checkSameAct, leaps } from './checks.ts';
 import { ForeignWatch, foreignSigner } from './foreign-watch.ts';
 import type { Guard, GuardStatus } from './guard.ts';
+import { type Meter, timed } from './meter.ts';
 import { Mutex } from './mutex.ts';
 import type { Clock, Log, NodeView } from './ports.ts';
 import type { Releaser, Signed } from './release.ts';
@@ -16,6 +17,7 @@ export interface LocalSignerParts {
   clock: Clock;
   node: NodeView;
   releaser: Releaser;
+  meter?: Meter | undefined;
   log: Log;
   onChange: () => void;
 }
@@ -49,7 +51,7 @@ export class LocalSigner implements Guard {
 
   sign(request: SignRequest, deadlineMs: number): Promise<Signed> {
     return this.#serial.run(async () => {
-      const { keeper, clock, node, releaser } = this.#parts;
+      const { keeper, clock, node, releaser, meter } = this.#parts;
       if (this.#barred) throw this.#barred;
       const { seen } = keeper.state;
       const order = checkOrder(request, seen);
@@ -57,7 +59,7 @@ export class LocalSigner implements Guard {
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
       if (order === 'same') checkSameAct(request, seen, isSameAct(request, seen));
       const held = order === 'same' ? seen : heldFor(request);
-      await this.#keepOwn(held);
+      await timed(meter, clock, 'fsync', () => this.#keepOwn(held));
       if (clock.now() >= deadlineMs) {
         throw new Refusal('too-late', 'the time of this request is over', { asked: request.position });
       }

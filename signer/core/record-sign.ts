@@ -6,6 +6,7 @@ import { sign } from '../../protocol/sign-record.ts';
 import { Refusal } from '../refusal.ts';
 import { heldIn } from './assess.ts';
 import { checkOrder, checkSameAct, positionBelow } from './checks.ts';
+import { type Meter, timed } from './meter.ts';
 import type { Clock, Random } from './ports.ts';
 import type { RecordView } from './record-view.ts';
 import { heldFor, isSameAct, type SignRequest } from './request.ts';
@@ -28,6 +29,7 @@ export interface Reserving {
   holding: Holding;
   /** By `clock`: no question to the table outlasts it. */
   deadlineMs: number;
+  meter: Meter | undefined;
 }
 
 /**
@@ -36,6 +38,13 @@ export interface Reserving {
  * @throws Refusal
  */
 export async function reserve(request: SignRequest, context: Reserving): Promise<HeldPosition> {
+  const { keeper, clock, meter } = context;
+  const held = await timed(meter, clock, 'record', () => reserveInRecord(request, context));
+  await timed(meter, clock, 'fsync', () => keepOwn(keeper, held));
+  return held;
+}
+
+async function reserveInRecord(request: SignRequest, context: Reserving): Promise<HeldPosition> {
   const { view, keeper, random, holding } = context;
   const wanted = heldFor(request);
   const attempt = random.hex(8);
@@ -48,7 +57,7 @@ export async function reserve(request: SignRequest, context: Reserving): Promise
         sign(view.key, holding, { ...entry, voteFor }),
         timeLeft(context, writeMsMax, request),
       );
-      if (writing.kind === 'done' && isAt(writing.record, wanted)) return await keepOwn(keeper, wanted);
+      if (writing.kind === 'done' && isAt(writing.record, wanted)) return wanted;
     }
     // At the record's own position, or in doubt, or refused: the record itself must tell.
     const reading = await view.read(timeLeft(context, readMsMax, request));
@@ -56,7 +65,7 @@ export async function reserve(request: SignRequest, context: Reserving): Promise
     if (reading.kind === 'record') {
       const held = heldIn(reading.record);
       const recorded = checkRecorded(request, held);
-      if (recorded) return await keepOwn(keeper, recorded);
+      if (recorded) return recorded;
       whyNotWritten(request, reading.record, holding);
     }
     order = checkOrder(request, keeper.state.seen);
@@ -106,10 +115,9 @@ function isAt(record: SignRecord, wanted: HeldPosition): boolean {
   return comparePositions(record, wanted) === 0 && record.signBytes === wanted.signBytes;
 }
 
-async function keepOwn(keeper: StateKeeper, held: HeldPosition): Promise<HeldPosition> {
+async function keepOwn(keeper: StateKeeper, held: HeldPosition): Promise<void> {
   keeper.change((state) => withOwn(state, held));
   await keeper.save();
-  return held;
 }
 
 function timeLeft({ clock, deadlineMs }: Reserving, most: number, { position: asked }: SignRequest): number {

@@ -15,6 +15,7 @@ import { checkLeap, checkOrder, leaps } from './checks.ts';
 import { claimInMs, pollMs } from './claim-timing.ts';
 import { ForeignWatch, foreignSigner } from './foreign-watch.ts';
 import type { Guard, GuardStatus } from './guard.ts';
+import type { Meter } from './meter.ts';
 import { Mutex } from './mutex.ts';
 import type { NodeWatch } from './node-watch.ts';
 import { Pause } from './pause.ts';
@@ -35,6 +36,7 @@ export interface RecordSignerParts {
   node: NodeView;
   watch: NodeWatch;
   releaser: Releaser;
+  meter?: Meter | undefined;
   log: Log;
   /** Called after each reading, beat and change of role. */
   onChange: () => void;
@@ -108,7 +110,7 @@ export class RecordSigner implements Guard {
   async sign(request: SignRequest, deadlineMs: number): Promise<Signed> {
     await this.#admit(request, deadlineMs);
     return await this.#serial.run(async () => {
-      const { keeper, clock, random, node, releaser } = this.#parts;
+      const { keeper, clock, random, node, releaser, meter } = this.#parts;
       const asked = request.position;
       const holding = this.#holding;
       if (this.#role !== 'active' || !holding) throw this.#notActive(request);
@@ -116,7 +118,7 @@ export class RecordSigner implements Guard {
       await this.#foreign.vet(asked.height);
       const { seen } = keeper.state;
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
-      const context: Reserving = { view: this.#view, keeper, clock, random, holding, deadlineMs };
+      const context: Reserving = { view: this.#view, keeper, clock, random, holding, deadlineMs, meter };
       try {
         const held = await reserve(request, context);
         if (clock.now() >= deadlineMs)

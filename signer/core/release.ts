@@ -1,8 +1,10 @@
 /** Signs what was reserved, and writes it into the journal before it goes out. */
 
 import { createHash } from 'node:crypto';
+import type { JournalEntry } from '../../protocol/signer-control.ts';
 import type { Timestamp } from '../privval/gen/types_pb.ts';
 import { Refusal } from '../refusal.ts';
+import { type Meter, timed } from './meter.ts';
 import type { Clock, Journal, SigningKey } from './ports.ts';
 import { parseTimestamp, type SignRequest, timestampText } from './request.ts';
 import type { HeldPosition } from './state.ts';
@@ -18,6 +20,7 @@ export interface ReleaserParts {
   journal: Journal;
   clock: Clock;
   thing: string;
+  meter?: Meter | undefined;
 }
 
 export class Releaser {
@@ -38,7 +41,7 @@ export class Releaser {
     epoch: number,
     deadlineMs: number,
   ): Promise<Signed> {
-    const { journal, clock, thing } = this.#parts;
+    const { journal, clock, thing, meter } = this.#parts;
     const signBytes = Buffer.from(held.signBytes, 'base64');
     // A proposal is only ever signed with the bytes that were asked for, so its time is the request's.
     const timestamp = request.kind === 'proposal' ? request.time : parseTimestamp(held.timestamp);
@@ -55,7 +58,7 @@ export class Releaser {
     ]);
     if (!signature) throw new Error('nothing was signed');
     try {
-      await journal.append({
+      const entry: JournalEntry = {
         at: new Date(clock.wall()).toISOString(),
         chainId: request.chainId,
         height: request.position.height,
@@ -66,7 +69,8 @@ export class Releaser {
         signBytesHash: createHash('sha256').update(signBytes).digest('hex'),
         epoch,
         thing,
-      });
+      };
+      await timed(meter, clock, 'journal', () => journal.append(entry));
     } catch (error) {
       throw new Refusal(
         'state-unwritten',
@@ -79,10 +83,12 @@ export class Releaser {
 
   /** The position is held by now: a request that comes again after a key that failed gets the same bytes signed. */
   async #signAll(request: SignRequest, deadlineMs: number, messages: Uint8Array[]): Promise<Uint8Array[]> {
-    const { key, clock } = this.#parts;
+    const { key, clock, meter } = this.#parts;
     const timeoutMs = deadlineMs - clock.now();
     try {
-      return await Promise.all(messages.map((message) => key.sign(message, timeoutMs)));
+      return await timed(meter, clock, 'sign', () =>
+        Promise.all(messages.map((message) => key.sign(message, timeoutMs))),
+      );
     } catch (error) {
       throw new Refusal(
         'key-unavailable',

@@ -13,6 +13,7 @@ import {
 import { Refusal } from '../refusal.ts';
 import { checkIdentity } from './checks.ts';
 import type { Guard } from './guard.ts';
+import type { Meter } from './meter.ts';
 import type { NodeWatch } from './node-watch.ts';
 import type { Clock, Log } from './ports.ts';
 import type { Signed } from './release.ts';
@@ -34,6 +35,7 @@ export interface ServiceParts {
   watch: NodeWatch;
   clock: Clock;
   log: Log;
+  meter?: Meter | undefined;
 }
 
 export class SigningService {
@@ -64,6 +66,7 @@ export class SigningService {
         return pubKeyResponse(publicKey);
       case 'signBytes':
         this.#refused += 1;
+        this.#parts.meter?.refused('sign-bytes');
         return errorResponse('signBytes', 'arbitrary bytes are never signed: nothing guards them');
       case 'invalid':
         return this.#refusal(request.request, new Refusal('invalid-request', request.fault));
@@ -100,6 +103,7 @@ export class SigningService {
         }),
       ]);
       this.#signed += 1;
+      this.#parts.meter?.signed(request.kind);
       return message.kind === 'signVote' ? signedVoteResponse(signed) : signedProposalResponse(signed);
     } catch (error) {
       return this.#refusal(message.kind, error);
@@ -121,7 +125,8 @@ export class SigningService {
 
   #refusal(to: 'signVote' | 'signProposal', error: unknown): Uint8Array {
     this.#refused += 1;
-    const { log } = this.#parts;
+    const { log, meter } = this.#parts;
+    meter?.refused(error instanceof Refusal ? error.code : 'failed');
     if (error instanceof Refusal) {
       const { code, asked, held, cause } = error;
       // A standby refuses every request of its node: that is its work.

@@ -119,7 +119,8 @@ export class Bench {
     await this.perform('UpdateItem', { ...toUpdateItem(signTableName, grant(recordKey, seen, thing)) });
   }
 
-  makeHome(node: string, cloud = true): string {
+  /** @param settings of `[signer]`, beside the chain's id */
+  makeHome(node: string, cloud = true, settings: Record<string, string> = {}): string {
     const home = join(this.#root, `h${++this.#homes}`);
     for (const folder of ['signer', 'run', 'gaiad/data']) mkdirSync(join(home, folder), { recursive: true });
     const key = {
@@ -142,7 +143,7 @@ export class Bench {
         },
       }),
       gaiad: { command: ['gaiad'], home: 'gaiad', rpc: urlOf(this.#rpc), p2p: 'localhost:26656' },
-      signer: { chain_id: chainId },
+      signer: { chain_id: chainId, ...settings },
     };
     writeFileSync(join(home, 'config.toml'), toml.stringify(config));
     return home;
