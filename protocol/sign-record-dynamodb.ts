@@ -43,9 +43,13 @@ export function toUpdateItem(table: string, update: ItemUpdate): UpdateItemInput
     values[placeholder] = toAttribute(of);
     return placeholder;
   };
-  const expression = (condition: Condition): string => {
-    if ('all' in condition) return `(${condition.all.map(expression).join(' AND ')})`;
-    if ('any' in condition) return `(${condition.any.map(expression).join(' OR ')})`;
+  /** AND binds tighter than OR, so brackets stand around an OR within an AND alone: each costs a parser dearly (docs/findings.md). */
+  const expression = (condition: Condition, within: 'and' | 'or' = 'or'): string => {
+    if ('all' in condition) return condition.all.map((part) => expression(part, 'and')).join(' AND ');
+    if ('any' in condition) {
+      const text = condition.any.map((part) => expression(part, 'or')).join(' OR ');
+      return within === 'and' ? `(${text})` : text;
+    }
     if ('absent' in condition) return `attribute_not_exists(${name(condition.absent)})`;
     return `${name(condition.attribute)} ${condition.is} ${value(condition.value)}`;
   };

@@ -121,5 +121,5 @@ test('an UpdateItem says the same: every name and value by placeholder', () => {
   );
   expect(Key).toEqual({ key: { S: key } });
   expect(UpdateExpression).toBe('SET #grantEpoch = :v0, #grantTo = :v1');
-  expect(ConditionExpression).toBe('(#recordId = :v2 AND #grantEpoch = :v3)');
+  expect(ConditionExpression).toBe('#recordId = :v2 AND #grantEpoch = :v3');
 });
