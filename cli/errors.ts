@@ -6,6 +6,8 @@ export const exitCodes = {
   failed: 1,
   /** Bad arguments or input: nothing was tried. */
   usage: 2,
+  /** Nothing failed, and something wants a person's look. */
+  attention: 3,
   /** Ended by Ctrl-C or SIGTERM. */
   interrupted: 130,
 } as const;

@@ -108,6 +108,10 @@ export interface ExportOptions extends HomeOptions {
   yes?: boolean;
 }
 
+export interface DoctorOptions extends HomeOptions {
+  look?: string[];
+}
+
 export interface JournalOptions extends HomeOptions {
   last: number;
   compare?: string[];

@@ -1,16 +1,17 @@
-/** `beam signer import|export`: the way in from other signers, and the way out to them. */
+/** `beam signer import|export|doctor`: the way in from other signers, the way out to them, and a look at all between. */
 
 import { type Command, Option } from 'commander';
 import { exportTools } from '../../signer/export/state-formats.ts';
 import { importSources } from '../../signer/import/former-key.ts';
 import { examples, run } from '../command-line.ts';
-import type { ExportOptions, ImportOptions } from '../options.ts';
+import type { DoctorOptions, ExportOptions, ImportOptions } from '../options.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
 
 export function addMoves(signer: Command): void {
   addImport(signer);
   addExport(signer);
+  addDoctor(signer);
 }
 
 function addExport(signer: Command): void {
@@ -95,6 +96,29 @@ function addImport(signer: Command): void {
       run(async (options: ImportOptions) => {
         const { importFormer } = await import('../run-signer-import.ts');
         return importFormer(options);
+      }),
+    );
+}
+
+function addDoctor(signer: Command): void {
+  signer
+    .command('doctor')
+    .summary('look at everything on which signing here leans')
+    .description(
+      'Who else on this machine holds the key, permissions, clock, disk, guard, sign record, node and chain: each finding with ' +
+        'its remedy. Reads, and writes nothing but some short-lived files of its own in the state folder, to time the disk.',
+    )
+    .option('--home <dir>', homeHelp)
+    .option('--look <dirs...>', 'further folders in which to look for copies of the key')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 where all is well, 3 where something is unknown or wants a look, 1 where it is critical.\n',
+    )
+    .action(
+      run(async (options: DoctorOptions) => {
+        const { runDoctor } = await import('../run-signer-doctor.ts');
+        return runDoctor(options);
       }),
     );
 }
