@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import toml from '@iarna/toml';
 import * as z from 'zod';
+import type { Stage } from '../../protocol/stages.ts';
 import type { NodeAddress } from '../home.ts';
 import type { Finding } from './finding.ts';
 
@@ -173,9 +174,18 @@ function describeSlashing({
   );
 }
 
-/** The settings of gaiad's config.toml on which the guard leans. */
-export function configFindings(gaiadHome: string, node: NodeAddress): Finding[] {
+/** The settings of gaiad's config.toml on which the guard leans. Where Beam does not sign they are the operator's own. */
+export function configFindings(gaiadHome: string, node: NodeAddress, mode: Stage): Finding[] {
   const check = 'node';
+  if (mode !== 'sign') {
+    return [
+      {
+        check,
+        level: 'well',
+        text: `mode is ${mode}: Beam signs nothing here, and gaiad’s signer is not Beam’s`,
+      },
+    ];
+  }
   const path = join(gaiadHome, 'config/config.toml');
   if (!existsSync(path)) {
     return [

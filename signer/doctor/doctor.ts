@@ -39,6 +39,7 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     ? copyFindings(
         await findCopies(publicKey, [home.gaiadHome, home.home, ...look, ...likely], keyFile),
         home.gaiadHome,
+        home.mode === 'sign',
       )
     : [];
   const node = await nodeStatus(home.rpc);
@@ -55,7 +56,7 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     ...guardFindings(reading, keyFound.refusal),
     signerFinding(await signerStatus(options.home)),
     ...(publicKey ? await recordOf(home, publicKey, reading) : []),
-    ...configFindings(home.gaiadHome, home.node),
+    ...configFindings(home.gaiadHome, home.node, home.mode),
     ...chainFindings(node, home.chainId, node && (await slashingParams(home.rpc))),
   ];
 }

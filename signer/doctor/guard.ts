@@ -24,7 +24,7 @@ export function guardFindings(reading: StateReading, refusal: Refusal | undefine
         check,
         level: refusal?.code === 'not-enrolled' ? 'warning' : 'critical',
         text: `nothing is signed here (${refusal?.code ?? reading.kind}): ${refusal?.message ?? 'no state'}`,
-        remedy: 'see above',
+        remedy: 'what to do is in the text',
       },
     ];
   }

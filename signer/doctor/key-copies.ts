@@ -20,7 +20,19 @@ const keyBytesMax = 16 * 1024;
 const keyBytesMin = 40;
 
 /** Where keys are not, and files are many. */
-const skipped = new Set(['node_modules', '.git', '.npm', '.cache', 'proc', 'sys', 'dev']);
+const skipped = new Set([
+  'node_modules',
+  '.git',
+  '.npm',
+  '.cache',
+  '.cargo',
+  '.rustup',
+  'docker',
+  'containerd',
+  'proc',
+  'sys',
+  'dev',
+]);
 /** A node's databases. */
 const isDatabase = (name: string) => name.endsWith('.db') || name === 'wasm' || name === 'snapshots';
 
@@ -33,7 +45,7 @@ export interface Copy {
 export interface Search {
   copies: Copy[];
   entries: number;
-  /** The bounds were met, so there may be more. */
+  /** It ended by its bounds of files or time. */
   cut: boolean;
 }
 
@@ -59,7 +71,6 @@ export async function findCopies(
       // Links are not followed: what they lead to is found where it lies, or is out of bounds.
       if (entry.isDirectory() && !skipped.has(entry.name) && !isDatabase(entry.name)) {
         if (depth < depthMax) queue.push({ folder: path, depth: depth + 1 });
-        else found.cut = true;
       } else if (entry.isFile() && path !== own) {
         const holds = keyIn(path, publicKey);
         if (holds) found.copies.push({ path, holds });
@@ -95,8 +106,8 @@ function keyIn(path: string, publicKey: Uint8Array): Copy['holds'] | undefined {
   }
 }
 
-/** @param gaiadHome gaiad would sign with a copy there by itself */
-export function copyFindings({ copies, entries, cut }: Search, gaiadHome: string): Finding[] {
+/** @param signs whether Beam signs here (mode `sign`): before that the former signer's key is where it must be */
+export function copyFindings({ copies, entries, cut }: Search, gaiadHome: string, signs: boolean): Finding[] {
   const inGaiad = (path: string) => path.startsWith(`${resolve(gaiadHome)}/`);
   const findings = copies.map(({ path, holds }): Finding => {
     if (holds === 'share') {
@@ -106,6 +117,14 @@ export function copyFindings({ copies, entries, cut }: Search, gaiadHome: string
         text: `${path} is a share of this key, of Horcrux`,
         remedy:
           'stop its cosigners for ever, then destroy the shares, all but what you keep offline as a backup',
+      };
+    }
+    if (!signs) {
+      return {
+        check: 'copies',
+        level: 'warning',
+        text: `${path} holds this key, for the signer before Beam`,
+        remedy: 'before mode = "sign" stop that signer for ever, and move the file off this machine',
       };
     }
     return inGaiad(path)
@@ -126,7 +145,7 @@ export function copyFindings({ copies, entries, cut }: Search, gaiadHome: string
     findings.push({
       check: 'copies',
       level: 'unknown',
-      text: `the search was cut short (${entries} entries seen; its bounds are ${entriesMax}, ${depthMax} levels of folders, ${searchMsMax / 1000} s)`,
+      text: `the search was cut short (${entries} entries seen; it ends at ${entriesMax}, or ${searchMsMax / 1000} s)`,
       remedy: 'name the folders that matter with --look',
     });
   }
