@@ -112,6 +112,10 @@ export interface DoctorOptions extends HomeOptions {
   look?: string[];
 }
 
+export interface DryRunOptions extends HomeOptions {
+  report?: boolean;
+}
+
 export interface JournalOptions extends HomeOptions {
   last: number;
   compare?: string[];

@@ -121,7 +121,9 @@ export class Consensus {
     );
     for (let round = 0; !signal.aborted; round++) {
       const us = this.#validator;
-      if (us && proposerAt(validators, height, round).address === us.address && !decided()) {
+      const proposer = proposerAt(validators, height, round).address;
+      this.#options.chain.news.emit('round', { height, round, proposer });
+      if (us && proposer === us.address && !decided()) {
         await this.#propose(height, round);
       }
       let outcome: RoundFile | undefined;
@@ -132,6 +134,7 @@ export class Consensus {
       if (!outcome || signal.aborted) return;
       if (this.#leftBehind(height)) return this.#lateVotes(height, round);
       const blockId = 'proposedAt' in outcome ? outcome.blockId : nilBlockId;
+      if (blockId !== nilBlockId) this.#options.chain.news.emit('proposal', { height, round, blockId });
       await this.#vote(signedType.prevote, height, round, blockId);
       await this.#vote(signedType.precommit, height, round, blockId);
       if ('failedAt' in outcome) continue;
@@ -218,6 +221,7 @@ export class Consensus {
     // Without a way out the vote waits here, as it would wait for a peer.
     await this.#until(() => this.#options.reachable());
     network.addVote(vote);
+    this.#options.chain.news.emit('vote', vote);
     const evidence = duplicateVoteEvidence(genesis, network.votes(height, round, type), now());
     if (evidence && network.addEvidence(evidence)) {
       log.error('two votes of our validator for different blocks', { height, round, type });

@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
+import type { BlockIdJson, VoteJson } from './chain-json.ts';
 import type { DecidedBlock, NetworkFolder } from './network-folder.ts';
 
 /** `data/stand_in_state.json` in the home. */
@@ -21,8 +22,28 @@ export class ForeignHomeError extends Error {
   override readonly name = 'ForeignHomeError';
 }
 
+export interface RoundNews {
+  height: number;
+  round: number;
+  proposer: string;
+}
+
+export interface ProposalNews {
+  height: number;
+  round: number;
+  blockId: BlockIdJson;
+}
+
 export class NodeChain {
-  readonly news = new EventEmitter<{ block: [DecidedBlock] }>().setMaxListeners(0);
+  readonly news = new EventEmitter<{
+    block: [DecidedBlock];
+    /** A round of a height that this node takes part in begins. */
+    round: [RoundNews];
+    /** A round's proposal is there, whole. */
+    proposal: [ProposalNews];
+    /** Of our validator: the others are no nodes. */
+    vote: [VoteJson];
+  }>().setMaxListeners(0);
   readonly #statePath: string;
   #height: number;
   #catchingUp = true;

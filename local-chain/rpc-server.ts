@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import * as z from 'zod';
-import type { DecidedBlock } from './network-folder.ts';
 import type { NodeChain } from './node-chain.ts';
+import { eventName, onEvents, subscribable } from './rpc-events.ts';
 import { RpcError, type RpcMethod, type RpcParameters } from './rpc-methods.ts';
 import { standInSentence } from './version.ts';
 
@@ -143,11 +143,15 @@ export class RpcServer {
       if (client.bufferedAmount > webSocketBufferBytesMax) client.terminate();
       else client.send(JSON.stringify(value));
     };
-    const onBlock = (block: DecidedBlock) => {
-      for (const [query, id] of subscriptions) send(answer(id, eventOf(query, block)));
-    };
-    this.#chain.news.on('block', onBlock);
-    client.on('close', () => this.#chain.news.off('block', onBlock));
+    const forget = onEvents(this.#chain, ({ name, value, height }) => {
+      for (const [query, id] of subscriptions) {
+        if (eventName(query) !== name) continue;
+        const data = { type: `tendermint/event/${name}`, value };
+        const events = { 'tm.event': [name], ...(height === undefined ? {} : { 'block.height': [height] }) };
+        send(answer(id, { query, data, events }));
+      }
+    });
+    client.on('close', forget);
     client.on('error', () => client.terminate());
     client.on('message', (data) => {
       let value: unknown;
@@ -177,19 +181,12 @@ export class RpcServer {
   }
 }
 
-const subscribable = { NewBlock: true, NewBlockHeader: true } as const;
-
-function eventName(query: string): keyof typeof subscribable | undefined {
-  const name = /^\s*tm\.event\s*=\s*'(\w+)'\s*$/.exec(query)?.[1];
-  return name === 'NewBlock' || name === 'NewBlockHeader' ? name : undefined;
-}
-
 function subscribe(subscriptions: Map<string, RequestId>, query: unknown, id: RequestId): void {
   if (typeof query !== 'string' || !eventName(query)) {
     throw new RpcError(
       -32602,
       'Invalid params',
-      `the stand-in knows tm.event = '${Object.keys(subscribable).join("' or '")}', not ${JSON.stringify(query)}`,
+      `the stand-in knows tm.event = '${subscribable.join("' or '")}', not ${JSON.stringify(query)}`,
     );
   }
   if (subscriptions.has(query)) throw new RpcError(-32603, 'Internal error', 'already subscribed');
@@ -197,19 +194,6 @@ function subscribe(subscriptions: Map<string, RequestId>, query: unknown, id: Re
     throw new RpcError(-32603, 'Internal error', `max_subscriptions_per_client ${subscriptionsMax} reached`);
   }
   subscriptions.set(query, id);
-}
-
-function eventOf(query: string, { height, blockId, block }: DecidedBlock) {
-  const name = eventName(query) ?? 'NewBlock';
-  const value =
-    name === 'NewBlock'
-      ? { block, block_id: blockId, result_finalize_block: { events: [], tx_results: null, app_hash: '' } }
-      : { header: block.header };
-  return {
-    query,
-    data: { type: `tendermint/event/${name}`, value },
-    events: { 'tm.event': [name], 'block.height': [String(height)] },
-  };
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -34,6 +34,8 @@ export interface SignerHome {
   chainId: string;
   key: KeySource;
   stateDir: string;
+  /** What a dry-run keeps; beside `stateDir`, and never read as a signer's state. */
+  dryRunDir: string;
   node: NodeAddress;
   controlSocket: string;
   /** gaiad's RPC. */
@@ -107,6 +109,7 @@ export function readHome(home: string): SignerHome {
     chainId: signer.chain_id,
     key: keySource(config, at, configPath),
     stateDir: at(signer.state),
+    dryRunDir: `${at(signer.state)}-dry-run`,
     node: nodeAddress(signer, at),
     controlSocket: at(signer.control),
     rpc: gaiad.rpc,

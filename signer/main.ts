@@ -4,9 +4,8 @@ import './small-heap.ts';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { ConfigError, homePaths } from '../protocol/config.ts';
-import type { Stage } from '../protocol/stages.ts';
 import { StateInUseError } from './disk/state-lock.ts';
-import { defaultHome, readHome } from './home.ts';
+import { defaultHome, readHome, type SignerHome } from './home.ts';
 import { KeyError, KeyUnavailableError } from './keys/key-error.ts';
 import { openSigningKey } from './keys/open.ts';
 import { ConnectionKeyError } from './secret-connection/node-identity.ts';
@@ -19,8 +18,31 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 /** As sysexits(3) has them, so that a supervisor can tell what is worth another try. */
 const exitCodes = { ok: 0, unavailable: 69, failed: 70, inUse: 75, disk: 74, config: 78 } as const;
 
-function notSigning(mode: Stage): string {
-  return `mode: is "${mode}", in which Beam's signer does not sign; set it to "sign" when that is what you want (docs/stages.md)`;
+/** What this home's mode has run here. Only under `sign` is a key opened. */
+async function signerFor(home: SignerHome): Promise<Pick<SignerProcess, 'start' | 'stop'>> {
+  switch (home.mode) {
+    case 'monitor':
+    case 'config':
+      throw new ConfigError(homePaths.config, [
+        `mode: is "${home.mode}", in which no signer of Beam runs; set it to "dry-run" or "sign" when that is what you want (docs/stages.md)`,
+      ]);
+    case 'dry-run': {
+      const { DryRun } = await import('./dry-run/dry-run.ts');
+      return new DryRun({ home, log, version, onFatal });
+    }
+    case 'sign':
+      return new SignerProcess({ home, key: await openSigningKey(home.key), log, version, onFatal });
+  }
+}
+
+function onFatal(error: unknown): void {
+  const known = error instanceof ConfigError;
+  log.fatal(
+    known ? {} : { err: error },
+    known ? error.message : 'the signer state could not be written; the signer ends without signing',
+  );
+  // Answers that are refusals may still go out; a signature can't, as every save fails from now on.
+  setTimeout(() => process.exit(known ? exitCodes.config : exitCodes.disk), 100);
 }
 
 const { values } = parseArgs({ options: { home: { type: 'string' } } });
@@ -32,18 +54,7 @@ const log = pino(
 try {
   const home = readHome(values.home ?? defaultHome());
   log.level = home.logLevel;
-  if (home.mode !== 'sign') throw new ConfigError(homePaths.config, [notSigning(home.mode)]);
-  const signer = new SignerProcess({
-    home,
-    key: await openSigningKey(home.key),
-    log,
-    version,
-    onFatal: (error) => {
-      log.fatal({ err: error }, 'the signer state could not be written; the signer ends without signing');
-      // Answers that are refusals may still go out; a signature can't, as every save fails from now on.
-      setTimeout(() => process.exit(exitCodes.disk), 100);
-    },
-  });
+  const signer = await signerFor(home);
   await signer.start();
   let ending = false;
   const end = (signal: NodeJS.Signals) => {

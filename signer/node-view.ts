@@ -12,6 +12,8 @@ const status = z.object({
   result: z.object({
     node_info: z.object({ network: z.string() }),
     sync_info: z.object({ latest_block_height: numeral, catching_up: z.boolean() }),
+    /** Of the key that the node itself votes with. */
+    validator_info: z.object({ address: z.string().max(64), voting_power: numeral }).optional(),
   }),
 });
 const commit = z.object({
@@ -44,6 +46,30 @@ async function get<T extends z.ZodType>(
 /** @returns undefined where the node does not answer */
 export async function rpcChainId(rpc: string, timeoutMs = 2000): Promise<string | undefined> {
   return (await get(rpc, '/status', status, timeoutMs))?.result.node_info.network;
+}
+
+export interface RpcValidator {
+  /** 40 upper-case hex digits. */
+  address: string;
+  /** 0 where that key is no validator's. */
+  votingPower: number;
+  catchingUp: boolean;
+}
+
+/** @returns undefined where the node does not answer, or is of another chain */
+export async function rpcValidator(
+  rpc: string,
+  chainId: string,
+  timeoutMs = 2000,
+): Promise<RpcValidator | undefined> {
+  const found = (await get(rpc, '/status', status, timeoutMs))?.result;
+  if (found?.node_info.network !== chainId || !found.validator_info) return undefined;
+  const { address, voting_power } = found.validator_info;
+  return {
+    address: address.toUpperCase(),
+    votingPower: Number(voting_power),
+    catchingUp: found.sync_info.catching_up,
+  };
 }
 
 /** @param address of our validator, 40 upper-case hex digits */

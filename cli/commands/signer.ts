@@ -2,7 +2,13 @@
 
 import { type Command, Option } from 'commander';
 import { examples, run, wholeNumber } from '../command-line.ts';
-import type { EncryptKeyOptions, EnrolOptions, HomeOptions, JournalOptions } from '../options.ts';
+import type {
+  DryRunOptions,
+  EncryptKeyOptions,
+  EnrolOptions,
+  HomeOptions,
+  JournalOptions,
+} from '../options.ts';
 import { addMoves } from './signer-moves.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
@@ -26,6 +32,7 @@ export function addSigner(program: Command): void {
         return runSigner(options);
       }),
     );
+  addDryRun(signer);
   addEnrol(signer);
   addMoves(signer);
   addEncryptKey(signer);
@@ -107,6 +114,30 @@ function addEncryptKey(signer: Command): void {
       run(async (options: EncryptKeyOptions) => {
         const { encryptKey } = await import('../run-signer.ts');
         return encryptKey(options);
+      }),
+    );
+}
+
+function addDryRun(signer: Command): void {
+  signer
+    .command('dry-run')
+    .summary('run the signer without a key, and report what it would have signed')
+    .description(
+      'In mode "dry-run" the signer has no key and signs nothing: it puts each signature of the present signer, as the ' +
+        "node's events show it, before Beam's guard with a sign record of its own, and compares with the chain. Without " +
+        '--report it runs in the foreground, as `beam signer start` does in that mode.',
+    )
+    .option('--home <dir>', homeHelp)
+    .option('--report', 'what it found so far')
+    .option('--json', 'as JSON, with --report')
+    .addHelpText(
+      'after',
+      `${examples('beam signer dry-run --report')}\nExit code of --report: 0 where nothing stands against trusting Beam with the key, 1 else.\n`,
+    )
+    .action(
+      run(async (options: DryRunOptions) => {
+        const { dryRun } = await import('../run-dry-run.ts');
+        return dryRun(options);
       }),
     );
 }

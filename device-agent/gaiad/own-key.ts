@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { errorCode } from '../home/error-code.ts';
 
-/** What of the signer's `enrolled.json` says whose key it is: base64 of the Ed25519 public key. */
+/** Of the signer's `state.json`: the signer saw that the record was sealed (`beam signer export`), so that nothing of Beam signs with the key. */
+const sealed = z.object({ bar: z.object({ code: z.literal('sealed') }) });
+/** What of its `enrolled.json` says whose key it is: base64 of the Ed25519 public key. */
 const enrolled = z.object({ publicKey: z.string().regex(/^[A-Za-z0-9+/]{43}=$/) });
 
 export interface OwnKey {
@@ -36,6 +38,7 @@ export function ownKey(options: {
   return {
     async enrolledAddress() {
       if (stateDir === undefined) return undefined;
+      if (await isSealed(stateDir)) return undefined;
       const file = join(stateDir, 'enrolled.json');
       try {
         const { publicKey } = enrolled.parse(JSON.parse(await readFile(file, 'utf8')));
@@ -62,6 +65,15 @@ export function ownKey(options: {
         ? ''
         : `This server's signer is enrolled for that key (${stateDir}), so the sign record says who may sign, and gaiad by itself would not ask it. Take the key off the chain home, or give the right up first: docs/stages.md, "Going back".`,
   };
+}
+
+/** In doubt it is not. */
+async function isSealed(stateDir: string): Promise<boolean> {
+  try {
+    return sealed.safeParse(JSON.parse(await readFile(join(stateDir, 'state.json'), 'utf8'))).success;
+  } catch {
+    return false;
+  }
 }
 
 async function isThere(file: string): Promise<boolean> {

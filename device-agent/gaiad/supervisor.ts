@@ -73,6 +73,8 @@ export class Supervisor {
   readonly #keys: KeyGuard;
   #memory: SupervisionMemory = initialSupervision;
   #firstStart: string | undefined;
+  /** A process ran while this pilot was here: the operator's, or one that may be started. */
+  #takenOver = false;
   #fault: { text: string; untilMs: number } | undefined;
   /** Of the process that runs: when it was started or found, and the chain's height then. */
   #sinceStart = { atMs: 0, height: 0, frozen: false, answered: false, found: false };
@@ -275,7 +277,8 @@ export class Supervisor {
     }
     const address = await ownKey.enrolledAddress();
     await this.#keys.look({ address, selfSigning: undefined }, address, when);
-    this.#firstStart = ranBefore || this.#process.record ? undefined : await ownKey.firstStart();
+    this.#takenOver ||= this.#process.record !== undefined;
+    this.#firstStart = ranBefore || this.#takenOver ? undefined : await ownKey.firstStart();
     if (this.#firstStart !== undefined) await this.#takeOver();
   }
 
@@ -288,6 +291,7 @@ export class Supervisor {
     if (!found) return;
     this.#options.log.info({ pid: found.pid }, 'found gaiad running');
     this.#firstStart = undefined;
+    this.#takenOver = true;
     this.#begun(true);
   }
 

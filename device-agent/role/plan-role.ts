@@ -5,6 +5,7 @@
  */
 
 import type { NodeKind } from '../../protocol/names.ts';
+import { askReason, missedInRowMin } from '../../protocol/role-request.ts';
 import type { DesiredRole, ReportedRoleState } from '../../protocol/shadows.ts';
 import { beatPeriodMs, type ControlRequest, type SignerStatus } from '../../protocol/signer-control.ts';
 import { type Stage, stageFeatures } from '../../protocol/stages.ts';
@@ -63,12 +64,6 @@ export type RoleStep = {
 }[keyof RoleStepArguments];
 export type RoleExecutors = { [Name in keyof RoleStepArguments]: (step: RoleStepArguments[Name]) => void };
 
-/** Commits in a row without our signature, after which a standby asks (design, failover, detection). */
-export const missedInRowMin = 3;
-/** The node still commits when its last block is this many block times old at most … */
-const freshBlocks = 2.5;
-/** … or this old: with our validator's proposal lost, the block takes 3 s longer. */
-const freshMsMin = 4_000;
 const resendMs = 2_000;
 /** A signer that was started again at once is not worth a word. */
 const signerGraceMs = 3_000;
@@ -259,19 +254,14 @@ function roleRequest(
   if (granted) return undefined;
 
   const blockSeconds = chain.blockSeconds ?? status.blockSeconds;
-  const freshMs = Math.max(freshMsMin, freshBlocks * 1000 * (blockSeconds ?? 0));
-  const commits =
-    chain.sinceCommitMs !== undefined && chain.sinceCommitMs <= freshMs && chain.catchingUp === false;
-  if (!commits) return undefined;
-
-  const ofHolder = beat?.epoch === record.epoch ? beat : undefined;
-  const reason = ofHolder?.yielded
-    ? 'yielded'
-    : ofHolder?.lost
-      ? 'beat-still'
-      : chain.missedInRow >= missedInRowMin && ownMisses(memory, chain.height)
-        ? 'commits-missed'
-        : undefined;
+  const reason = askReason({
+    recordEpoch: record.epoch,
+    beat,
+    sinceCommitMs: chain.sinceCommitMs,
+    blockSeconds,
+    catchingUp: chain.catchingUp,
+    missedInRow: ownMisses(memory, chain.height) ? chain.missedInRow : 0,
+  });
   if (!reason) return undefined;
   const sinceRequestMs = now.monotonicMs - (memory.requestedAtMs ?? Number.NEGATIVE_INFINITY);
   if (sinceRequestMs < beatPeriodMs(blockSeconds)) return undefined;
