@@ -1,3 +1,4 @@
+import { createPublicKey, verify } from 'node:crypto';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -10,8 +11,9 @@ import { readHome } from './home.ts';
 import { openSigningKey } from './keys/open.ts';
 import { encodeFrame } from './privval/frame.ts';
 import { pingRequest, pubKeyRequest } from './privval/messages.ts';
+import { voteExtensionSignBytes } from './privval/sign-bytes.ts';
 import { address, Bench, rawPublicKey, recordKey, stateOf, until } from './rehearsal/bench.ts';
-import { chainId } from './rehearsal/requests.ts';
+import { chainId, message } from './rehearsal/requests.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -151,6 +153,47 @@ test('a key that is away at the moment of signing is a refusal, and the same req
   away = false;
   expect(await node.ask({ height: 1, step: 3, block: 'two' })).toBe('position-conflict');
   expect(await node.ask({ height: 1, step: 3, block: 'one' })).toBe('signed');
+}, 20_000);
+
+test('vote extensions: signed with the recorded non-nil precommit alone, and anew where the same precommit comes with another', async () => {
+  const home = bench.makeHome('a');
+  await enrol({ home, guard: 'record', chainNotStarted: true });
+  const node = bench.startNode(home);
+  const signer = await bench.startSigner(home);
+  await bench.grantTo('demo_a');
+  await until(stateOf(signer, 'active'), 'an active one');
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), rawPublicKey]);
+  const publicKey = createPublicKey({ key: der, format: 'der', type: 'spki' });
+  /** The extension that the answer's extension signature is over, of those given; '' where it has none. */
+  const extended = async (height: number, block: string, extension?: string) => {
+    const response = await node.send(
+      message({ height, step: 3, block, ...(extension === undefined ? {} : { extension }) }),
+    );
+    if (response.kind === 'error') return response.description.split(':')[0];
+    if (response.kind !== 'signVote') throw new Error(response.kind);
+    const { extensionSignature } = response;
+    if (extensionSignature.length === 0) return '';
+    return (
+      ['', 'price 1', 'price 2'].find((text) => {
+        const bytes = voteExtensionSignBytes(chainId, {
+          height: BigInt(height),
+          round: 0,
+          extension: Buffer.from(text),
+        });
+        return verify(null, bytes, publicKey, extensionSignature);
+      }) ?? 'neither'
+    );
+  };
+  expect(await extended(1, 'x', 'price 1')).toBe('price 1');
+  expect(await extended(1, 'x', 'price 2')).toBe('price 2');
+  expect(await extended(1, 'y', 'price 1')).toBe('position-conflict');
+  expect(await extended(2, '')).toBe('');
+  expect(await extended(3, '', 'price 1')).toBe('extension-misplaced');
+  expect(readJournal(home).map(({ height, blockId }) => [height, blockId === ''])).toEqual([
+    [1, false],
+    [1, false],
+    [2, true],
+  ]);
 }, 20_000);
 
 test('metrics are scraped from a signer that runs; nothing else is served there', async () => {
