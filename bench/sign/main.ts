@@ -44,6 +44,8 @@ type Setting = 'alone' | 'fleet';
 interface Run {
   with: Setting;
   votes: number;
+  /** Refused for want of time, and asked again: the machine was too busy to measure anything. */
+  late: number;
   load: { before: number; after: number };
   /** Seen by the node: request written to answer read. */
   overheadMs: Quantiles;
@@ -176,6 +178,7 @@ async function measure(setting: Setting, root: string, cloud: ReadyLine, votes: 
     return {
       with: setting,
       votes,
+      late: rig.late,
       load: { before: before ?? 0, after: after ?? 0 },
       overheadMs: quantiles(times),
       stages: stagesBetween(scraped, scrapedAfter),

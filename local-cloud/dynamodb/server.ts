@@ -13,6 +13,8 @@ import putItem from 'dynalite/actions/putItem.js';
 import query from 'dynalite/actions/query.js';
 import scan from 'dynalite/actions/scan.js';
 import updateItem from 'dynalite/actions/updateItem.js';
+import conditionParser from 'dynalite/db/conditionParser.js';
+import updateParser from 'dynalite/db/updateParser.js';
 import validBatchGetItem from 'dynalite/validations/batchGetItem.js';
 import validBatchWriteItem from 'dynalite/validations/batchWriteItem.js';
 import validCreateTable from 'dynalite/validations/createTable.js';
@@ -26,7 +28,11 @@ import validPutItem from 'dynalite/validations/putItem.js';
 import validQuery from 'dynalite/validations/query.js';
 import validScan from 'dynalite/validations/scan.js';
 import validUpdateItem from 'dynalite/validations/updateItem.js';
+import { rememberParsed } from './parsed-expressions.ts';
 import { ActionError, openStore } from './store.ts';
+
+rememberParsed(conditionParser);
+rememberParsed(updateParser);
 
 /** What is not here (transactions, PartiQL, streams, DeleteTable, …) is answered UnknownOperationException by name. */
 const operations = new Map([
