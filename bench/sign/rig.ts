@@ -86,13 +86,11 @@ export class SignerRig {
   /** Refusals for want of time, each asked again as a node does. */
   late = 0;
 
-  /** @returns ms from the (first) request written to the answer read. @throws where it is no signature over what was asked */
+  /** @returns ms from the request written to the answer read, the last time it was asked. @throws where it is no signature over what was asked */
   async sign(height: number, step: 2 | 3): Promise<number> {
-    const beganMs = performance.now();
     for (let tries = 1; ; tries++) {
       try {
-        await this.#ask(height, step);
-        return performance.now() - beganMs;
+        return await this.#ask(height, step);
       } catch (error) {
         if (tries === triesMax || !/^(too-late|doubt)/.test((error as Error).message)) throw error;
         this.late += 1;
@@ -100,7 +98,7 @@ export class SignerRig {
     }
   }
 
-  async #ask(height: number, step: 2 | 3): Promise<void> {
+  async #ask(height: number, step: 2 | 3): Promise<number> {
     const socket = this.#socket;
     if (!socket) throw new Error('the signer is not connected');
     const asked = message({ height, step, block: `block ${height}`, validator: this.address });
@@ -111,12 +109,15 @@ export class SignerRig {
       throw new Error(`no answer within ${answerMsMax} ms`);
     });
     const frame = encodeFrame(asked);
+    const beganMs = performance.now();
     socket.write(frame);
     const response = await Promise.race([answered, timeUp]);
+    const tookMs = performance.now() - beganMs;
     if (response.kind === 'error') throw new Error(response.description);
     if (response.kind !== 'signVote' || !this.#isOver(asked, response.signature))
       throw new Error('the answer is no signature over what was asked');
     if (step === 3) this.#committed = height;
+    return tookMs;
   }
 
   async waitForSigner(ended: () => string | undefined): Promise<void> {
