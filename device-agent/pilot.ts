@@ -27,6 +27,7 @@ import { makeFolders } from './home/folders.ts';
 import type { Home } from './home/load-home.ts';
 import { beamVersion } from './home/version.ts';
 import type { Logger } from './log.ts';
+import { signerAddress } from './overlay/pilots-settings.ts';
 import { desiredOverlay, type OverlayInput } from './overlay/plan-overlay.ts';
 import type { RoleInput } from './role/plan-role.ts';
 import { RoleKeeper } from './role/role-keeper.ts';
@@ -150,6 +151,7 @@ export class Pilot {
     await makeFolders(this.#home);
     this.#log.info({ version: beamVersion, pid: process.pid, home: this.#home.root }, `pilot of ${thing}`);
     this.#sayWhatIsOff();
+    this.#sayWhoseSigner();
     await this.#cloud?.start();
     this.#teller.event('started', `The pilot was started (Beam ${beamVersion}, Node ${process.version})`);
     this.#role.start();
@@ -177,6 +179,15 @@ export class Pilot {
     await this.#cloud?.stop();
     await this.#statusServer.stop();
     await rm(this.#home.path(homePaths.statusFile), { force: true });
+  }
+
+  #sayWhoseSigner(): void {
+    const { signer } = this.#home.config;
+    if (signer?.node === undefined || signerAddress(signer.node, signer.socket) !== undefined) return;
+    this.#log.warn(
+      { node: signer.node },
+      "the signer here serves a node on another host ([signer] node), so this server's gaiad keeps the priv_validator_laddr that it has",
+    );
   }
 
   #sayWhatIsOff(): void {

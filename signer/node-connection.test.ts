@@ -36,12 +36,12 @@ class Node {
   readonly lines: { socket: Socket; channel: SecretChannel | undefined; closed: boolean }[] = [];
   readonly answers: PrivvalResponse[] = [];
   readonly server: Server;
-  #address: NodeAddress | undefined;
+  readonly kind: 'unix' | 'tcp';
+  readonly talk: boolean;
 
-  constructor(
-    readonly kind: 'unix' | 'tcp',
-    readonly talk = true,
-  ) {
+  constructor(kind: 'unix' | 'tcp', talk = true) {
+    this.kind = kind;
+    this.talk = talk;
     this.server = createServer((socket) => this.#take(socket));
     running.push(this);
   }
@@ -51,14 +51,12 @@ class Node {
       const path = join(folder, `${Math.random().toString(36).slice(2)}.sock`);
       this.server.listen(path);
       await once(this.server, 'listening');
-      this.#address = { kind: 'unix', path };
-      return this.#address;
+      return { kind: 'unix', path };
     }
     this.server.listen(0, '127.0.0.1');
     await once(this.server, 'listening');
     const { port } = this.server.address() as AddressInfo;
-    this.#address = { kind: 'tcp', host: '127.0.0.1', port, pinned, connectionKeyFile: '' };
-    return this.#address;
+    return { kind: 'tcp', host: '127.0.0.1', port, pinned, connectionKeyFile: '' };
   }
 
   get open() {

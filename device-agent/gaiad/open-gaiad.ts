@@ -9,6 +9,7 @@ import type { Home } from '../home/load-home.ts';
 import type { Logger } from '../log.ts';
 import { type ChainHome, OverlayApplier } from '../overlay/apply-overlay.ts';
 import { OverlayStore } from '../overlay/overlay-state.ts';
+import { signerAddress } from '../overlay/pilots-settings.ts';
 import { ownKey } from './own-key.ts';
 import { keyFileOf, Supervisor, type SupervisorEvents } from './supervisor.ts';
 import type { SupervisorInputs } from './supervisor-inputs.ts';
@@ -73,7 +74,8 @@ function chainHome({ config, node, path }: Home): ChainHome {
   return {
     kind: node.kind,
     home: path(config.gaiad.home),
-    signerSocket: signs && config.signer ? path(config.signer.socket) : undefined,
+    signerAddress:
+      signs && config.signer ? signerAddress(config.signer.node, path(config.signer.socket)) : undefined,
     signs,
     rpcPort: Number(new URL(config.gaiad.rpc).port),
   };

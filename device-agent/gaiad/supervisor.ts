@@ -17,6 +17,7 @@ import {
   reportedOverlay,
 } from '../overlay/overlay-runner.ts';
 import { hashOnDisk, type OverlayStore } from '../overlay/overlay-state.ts';
+import { socketOf } from '../overlay/pilots-settings.ts';
 import { GaiadProcess } from './gaiad-process.ts';
 import { KeyGuard } from './key-guard.ts';
 import { NodeLog } from './node-log.ts';
@@ -98,7 +99,7 @@ export class Supervisor {
       home: chain.home,
       recordFile: files.record,
       log: this.#nodeLog,
-      signerSocket: chain.signerSocket,
+      signerSocket: socketOf(chain.signerAddress),
       onExit: () => this.poke(),
     });
     const { store, clock, log, keyFiles } = options;

@@ -32,7 +32,7 @@ async function made(files: Record<string, string> = { 'config.toml': configText,
     {
       kind: 'validator',
       home: join(root, 'gaiad'),
-      signerSocket: '/run/signer.sock',
+      signerAddress: 'unix:///run/signer.sock',
       signs: true,
       rpcPort: 26657,
     },

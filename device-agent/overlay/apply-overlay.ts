@@ -23,8 +23,8 @@ export interface ChainHome {
   kind: NodeKind;
   /** gaiad's home. */
   home: string;
-  /** Absolute; undefined where this server has no Beam signer. */
-  signerSocket: string | undefined;
+  /** `priv_validator_laddr`; undefined where this gaiad has no Beam signer. */
+  signerAddress: string | undefined;
   /** False: who signs is as the operator set it up (protocol/stages.ts). */
   signs: boolean;
   rpcPort: number;
@@ -170,17 +170,17 @@ export class OverlayApplier {
       const text = texts[file];
       if (text !== undefined) files[file] = operatorsOwn(text, owned[file], this.#path(file));
     }
-    const { kind, signerSocket, rpcPort } = this.#chain;
-    return checkOverlay(overlay, { kind, underSigner: signerSocket !== undefined, rpcPort, files });
+    const { kind, signerAddress, rpcPort } = this.#chain;
+    return checkOverlay(overlay, { kind, underSigner: signerAddress !== undefined, rpcPort, files });
   }
 
   #merge(texts: Texts, overlay: Overlay, owned: OwnedByFile): Partial<Record<ChainFile, Merged>> {
     const merged: Partial<Record<ChainFile, Merged>> = {};
-    const { kind, signerSocket, signs } = this.#chain;
+    const { kind, signerAddress, signs } = this.#chain;
     for (const file of chainFiles) {
       const text = texts[file];
       if (text === undefined) continue;
-      const own = file === 'config.toml' ? pilotsSettings(kind, signerSocket, signs) : {};
+      const own = file === 'config.toml' ? pilotsSettings(kind, signerAddress, signs) : {};
       merged[file] = mergeOverlay(text, joined(overlay[file] ?? {}, own), owned[file], this.#path(file));
     }
     return merged;

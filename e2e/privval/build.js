@@ -61,11 +61,14 @@ export function build(tag) {
   const listed = go(['list', '-deps', ...flags, '.']);
   if (listed.status !== 0) {
     const words = listed.stderr.trim();
-    return notToBeHad.test(words) ? { skip: words.split('\n').at(-1) } : { fault: words };
+    return notToBeHad.test(words)
+      ? { skip: words.split('\n').at(-1) }
+      : { fault: words || `go list ended with ${listed.signal ?? listed.status}` };
   }
   const temporary = `${binary}.${process.pid}.tmp`;
   const built = go(['build', '-buildvcs=false', '-ldflags', '-s -w', ...flags, '-o', temporary, '.']);
-  if (built.status !== 0) return { fault: built.stderr.trim() };
+  if (built.status !== 0)
+    return { fault: built.stderr.trim() || `go build ended with ${built.signal ?? built.status}` };
   renameSync(temporary, binary);
   return { binary };
 }

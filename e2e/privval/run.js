@@ -13,9 +13,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { isDeepStrictEqual } from 'node:util';
+import { currentBundles } from '../../build/bundle.js';
 import { build, folder, versions } from './build.js';
 
-const beam = resolve(folder, '../../bin/beam.js');
+/** Built once: `--write-fixtures` changes the sources that `bin/beam.js` would bundle anew. */
+const beam = join(await currentBundles(), 'beam.js');
 const fixtures = resolve(folder, '../../signer/privval/fixtures');
 const chainId = 'beam-privval-1';
 /** The script waits 4 s for pings, and for a restart; the rest is room on a busy machine. */
@@ -240,7 +243,9 @@ function compareFixtures(binary, tag) {
     writeFileSync(file, made.stdout);
     return [];
   }
-  return made.stdout === readFileSync(file, 'utf8') ? [] : [`what it sends is not what ${file} has`];
+  return isDeepStrictEqual(JSON.parse(made.stdout), JSON.parse(readFileSync(file, 'utf8')))
+    ? []
+    : [`what it sends is not what ${file} has`];
 }
 
 let passed = 0;

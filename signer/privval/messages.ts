@@ -227,11 +227,14 @@ export function parseResponse(message: Uint8Array): PrivvalResponse {
   switch (sum.case) {
     case 'pubKeyResponse': {
       if (sum.value.error) return failed('pubKey', sum.value.error);
-      const key = sum.value.pubKey?.sum;
-      if (key?.case !== 'ed25519' || key.value.length !== 32) {
+      const { pubKey, pubKeyBytes, pubKeyType } = sum.value;
+      // v0.34 to v0.40, else v1.
+      const { case: type, value } = pubKey?.sum ?? { case: undefined };
+      const publicKey = type === 'ed25519' ? value : pubKeyType === 'ed25519' ? pubKeyBytes : undefined;
+      if (publicKey?.length !== 32) {
         throw new PrivvalMessageError('the signer answered with no ed25519 key of 32 bytes');
       }
-      return { kind: 'pubKey', publicKey: key.value };
+      return { kind: 'pubKey', publicKey };
     }
     case 'signedVoteResponse': {
       if (sum.value.error) return failed('signVote', sum.value.error);
