@@ -13,7 +13,7 @@ test('gaiad listens where its signer dials, if that is on this host; else it is 
     expect(at(here)).toBe(here);
     expect(pilotsSettings('validator', at(here), true)).toMatchObject({ priv_validator_laddr: here });
     // Nothing of a unix socket is to be cleared away.
-    expect(socketOf(at(here), true)).toBeUndefined();
+    expect(socketOf(at(here))).toBeUndefined();
   }
   expect(socketOf(at(undefined))).toBe('/b/run/signer.sock');
   expect(at('tcp://10.0.0.6:26659')).toBeUndefined();
