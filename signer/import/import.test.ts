@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { openDynamo } from '../../local-cloud/dynamodb/server.ts';
 import { roundMax } from '../../protocol/sign-position.ts';
+import { createDurably } from '../disk/new-file.ts';
 import { expandedBytes, expandedKey, groupOrder } from '../keys/expanded.ts';
 import { keyFileText, signingKeyOf } from '../keys/key-material.ts';
 import { readKeyMaterial } from '../keys/open.ts';
@@ -224,11 +225,12 @@ test('an import takes the key, waits for ten quiet blocks, and enrols above ever
   expect(floor).toEqual({ height: 500, round: roundMax, step: 3 });
   await until(stateOf(signer, 'local'), 'the enrolment taken up');
   expect(await node.ask({ height: 500, step: 3 })).toBe('position-below');
-  expect(await node.ask({ height: 501, step: 2 })).toBe('signed');
+  expect(await node.settled({ height: 501, step: 2 })).toBe('signed');
 
+  await expect(createDurably(keyFile, 'another')).rejects.toThrow(/EEXIST/);
   const other = file('other.key', randomBytes(32).toString('base64'));
   await expect(importKey({ ...given, from: 'tmkms', keys: [other], states })).rejects.toThrow(
     /no key is ever overwritten/,
   );
   expect(Buffer.from(signingKeyOf(readKeyMaterial(keyFile, undefined)).publicKey)).toEqual(rawPublicKey);
-}, 30_000);
+}, 60_000);
