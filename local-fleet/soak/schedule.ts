@@ -52,7 +52,7 @@ const activeChance = 0.7;
 /** Faults come at any moment of a block. */
 const afterSecondsMax = 2;
 
-/** ms, shortest and longest; the times between are spread evenly over their logarithms. */
+/** s, shortest and longest; the times between are spread evenly over their logarithms. */
 const lasts: Partial<Record<FaultKind, readonly [number, number]>> = {
   'kill-host': [0.5, 15],
   'freeze-signer': [1, 60],
@@ -60,7 +60,7 @@ const lasts: Partial<Record<FaultKind, readonly [number, number]>> = {
   'freeze-cloud': [1, 60],
   'cut-cloud': [0.5, 30],
   'cut-p2p': [0.5, 30],
-  clone: [6, 15],
+  clone: [10, 20],
 };
 
 /** mulberry32. @returns numbers in [0, 1) */
