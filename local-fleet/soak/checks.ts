@@ -54,6 +54,11 @@ export class SafetyCheck {
     this.#publicKey = keyFile.parse(JSON.parse(readFileSync(options.consensusKeyFile, 'utf8'))).pub_key.value;
   }
 
+  /** http://127.0.0.1:port of the node that is asked. */
+  get rpc(): string {
+    return this.#options.rpc;
+  }
+
   /** A folder with a signer's journal; it counts from now on, whatever becomes of its signer. */
   addJournal(folder: string): void {
     this.#folders.add(folder);

@@ -56,7 +56,7 @@ export interface SoakReport {
   blocks: number;
   missedBlocks: number;
   blockSeconds: number;
-  /** How often the right to sign moved, over all records. */
+  /** Clones that signed something themselves. */
   clonesThatSigned: number;
   /** s from the end of a step's faults until the fleet was whole again. */
   settleSeconds: { median: number; max: number };
@@ -104,10 +104,11 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     soak = openSoak(drill, network, data, alerts, options);
     await doSteps(soak, options, run);
   } catch (error) {
+    if (!options.signal.aborted) say(error instanceof Error ? (error.stack ?? '') : '');
     fail(run, { index: -1, faults: [] }, `the soak came to no proper end: ${String(error)}`);
   }
   run.clonesThatSigned = soak?.clonesThatSigned ?? 0;
-  if (soak && run.findings) run.blockSeconds = await medianBlock(soak, run.findings.height);
+  if (soak && run.findings) run.blockSeconds = await medianBlock(soak, run.findings.height).catch(() => 0);
   await drill?.close();
   say('taking the fleet down');
   await fleet.stop();
@@ -140,7 +141,8 @@ function openSoak(
 ): SoakFleet {
   const { chain } = drill.fleet.file;
   const checks = new SafetyCheck({
-    rpc: drill.rpc,
+    // A clone tells another p2p address: Commander changes the sentries' peers, and they restart their nodes.
+    rpc: chain.others[0]?.rpc ?? drill.rpc,
     binary: chain.binary,
     consensusKeyFile: chain.consensusKeyFile,
     address: drill.address,
@@ -210,10 +212,10 @@ function fail(run: SoakRun, step: Step, what: string): void {
   run.failures.push({ at: new Date().toISOString(), step: step.index, faults, what });
 }
 
-async function medianBlock({ drill }: SoakFleet, height: number): Promise<number> {
+async function medianBlock({ checks }: SoakFleet, height: number): Promise<number> {
   const from = Math.max(1, height - blocksForMedian);
   if (height <= from) return 0;
-  return (await blockTimes(drill.rpc, from, height)).medianSeconds;
+  return (await blockTimes(checks.rpc, from, height)).medianSeconds;
 }
 
 function reportOf(run: SoakRun, seed: number, minutes: number, loadBefore: number): SoakReport {
