@@ -170,9 +170,9 @@ async function beam(soak: SoakFleet, args: readonly string[]): Promise<void> {
 }
 
 /** A signer that starts without a state answers its node, and takes an enrolment up by itself. @returns where the states are now */
-async function moveStatesAway({ drill, checks }: SoakFleet): Promise<string[]> {
+async function moveStatesAway({ drill, checks, signal }: SoakFleet): Promise<string[]> {
   const { runner } = drill.fleet;
-  return Promise.all(
+  const moved = await Promise.all(
     drill.validators.map(async ({ signerProcess = '', signerState }) => {
       const away = `${signerState}.${Date.now()}`;
       runner.hold(signerProcess);
@@ -183,6 +183,14 @@ async function moveStatesAway({ drill, checks }: SoakFleet): Promise<string[]> {
       return away;
     }),
   );
+  // An enrolment that comes before its signer runs keeps it from starting, and its node stands still: no block is seen.
+  const unenrolled = async () => {
+    const states = await Promise.all(drill.validators.map(async (server) => (await server.signer())?.state));
+    return states.every((state) => state === 'unenrolled');
+  };
+  const times = { everyMs: lookEveryMs, timeoutMs: activeMsMax, signal };
+  if (!(await waitUntil(unenrolled, times))) throw new FaultBrokenError('not every signer runs unenrolled');
+  return moved;
 }
 
 /** The new record names nobody: an operator names the first one, as at a fleet's first start. */
