@@ -66,7 +66,7 @@ export class RecordClient implements RecordStore {
   async #within<T>(
     timeoutMs: number,
     call: (signal: AbortSignal) => Promise<T>,
-    onTimeUp: (late: AbortController, calling: Promise<T>) => void = (late) => late.abort(),
+    onTimeUp: (late: AbortController, calling: Promise<T>) => void = (late) => late.abort('too late'),
   ): Promise<T> {
     const timeUp = new AbortController();
     const done = new AbortController();
@@ -80,7 +80,7 @@ export class RecordClient implements RecordStore {
         }),
       ]);
     } finally {
-      done.abort();
+      done.abort('answered');
     }
   }
 
@@ -88,16 +88,16 @@ export class RecordClient implements RecordStore {
     const ended = new AbortController();
     const end = () => {
       this.#lateReads.delete(late);
-      ended.abort();
+      ended.abort('answered');
     };
     this.#lateReads.add(late);
     reading.then(end, end);
     void this.#sleep(lateReadMsMax, ended.signal).then(() => {
-      if (!ended.signal.aborted) late.abort();
+      if (!ended.signal.aborted) late.abort('too late');
     });
     if (this.#lateReads.size <= lateReadsMax) return;
     const [oldest] = this.#lateReads;
-    oldest?.abort();
+    oldest?.abort('one of too many');
   }
 }
 

@@ -26,6 +26,6 @@ export class Pause {
 
   wake(): void {
     this.#woken = this.#waiting.size === 0;
-    for (const controller of this.#waiting) controller.abort();
+    for (const controller of this.#waiting) controller.abort('woken');
   }
 }

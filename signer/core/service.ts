@@ -108,7 +108,7 @@ export class SigningService {
     } catch (error) {
       return this.#refusal(message.kind, error);
     } finally {
-      timeUp.abort();
+      timeUp.abort('answered');
     }
   }
 

@@ -1,0 +1,68 @@
+/** DynamoDB in memory: the calls that Beam makes, conditions and updates as it writes them on the wire. */
+
+import { type Attribute, type Item, meets, updated } from './expressions.ts';
+
+export interface Update {
+  TableName?: string | undefined;
+  Key?: Record<string, Attribute> | undefined;
+  UpdateExpression?: string | undefined;
+  ConditionExpression?: string | undefined;
+  ExpressionAttributeNames?: Record<string, string> | undefined;
+  ExpressionAttributeValues?: Record<string, Attribute> | undefined;
+}
+
+export class Tables {
+  readonly #tables = new Map<string, Map<string, Item>>();
+  /** Told of each item that is written, with what stood there. */
+  onWrite: (table: string, before: Item | undefined, after: Item) => void = () => {};
+
+  get(table: string, key: Record<string, Attribute>): Item | undefined {
+    return this.#of(table).get(keyOf(key));
+  }
+
+  /** Every item of a table whose first key attribute is this. */
+  query(table: string, partition?: { name: string; value: string }): Item[] {
+    return [...this.#of(table).values()].filter(
+      (item) => partition === undefined || item[partition.name]?.S === partition.value,
+    );
+  }
+
+  /** As an administrator, or PutItem. */
+  put(table: string, key: Record<string, Attribute>, item: Item): void {
+    const items = this.#of(table);
+    const before = items.get(keyOf(key));
+    items.set(keyOf(key), item);
+    this.onWrite(table, before, item);
+  }
+
+  /** As an administrator alone: no software of ours may. */
+  remove(table: string, key: Record<string, Attribute>): void {
+    this.#of(table).delete(keyOf(key));
+  }
+
+  /** @returns the item after it; undefined where the condition does not hold */
+  update(input: Update): Item | undefined {
+    const { TableName = '', Key = {}, UpdateExpression = '', ConditionExpression } = input;
+    const of = { names: input.ExpressionAttributeNames ?? {}, values: input.ExpressionAttributeValues ?? {} };
+    const before = this.get(TableName, Key);
+    if (!meets(ConditionExpression, before, of)) return undefined;
+    const after = updated(UpdateExpression, before ?? Key, of);
+    this.put(TableName, Key, after);
+    return after;
+  }
+
+  #of(table: string): Map<string, Item> {
+    let items = this.#tables.get(table);
+    if (!items) {
+      items = new Map();
+      this.#tables.set(table, items);
+    }
+    return items;
+  }
+}
+
+function keyOf(key: Record<string, Attribute>): string {
+  return Object.values(key)
+    .map(({ S }) => String(S))
+    .join('\u0000');
+}

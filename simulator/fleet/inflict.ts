@@ -1,0 +1,167 @@
+/** Does a scheduled fault to a fleet, and takes it back when its time is over. */
+
+import { enrol, grant, signTableName } from '../../protocol/sign-record.ts';
+import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
+import type { Item } from '../cloud/expressions.ts';
+import type { Fault } from '../schedule.ts';
+import type { DiskImage } from '../world/disk.ts';
+import type { Fleet } from './build.ts';
+import { editShadow } from './operator.ts';
+import { type Part, Server } from './server.ts';
+import { recordItemKey, recordKey, recordOf } from './world.ts';
+
+/** What was, at each commit: for faults that bring it back. */
+export class History {
+  readonly #records: { height: number; item: Item }[] = [];
+  readonly #disks = new Map<Server, DiskImage[]>();
+
+  note({ world, servers, guard }: Fleet, height: number): void {
+    const item = world.tables.get(signTableName, recordItemKey);
+    if (guard === 'record' && item) this.#records.push({ height, item });
+    for (const server of servers) {
+      const images = this.#disks.get(server) ?? [];
+      images.push(server.disk.image());
+      this.#disks.set(server, images.slice(-imagesMax));
+    }
+  }
+
+  /** @returns a record that is at least so many heights older */
+  recordBefore(height: number, choice: number): Item | undefined {
+    const old = this.#records.filter((one) => one.height <= height - recordAgeBlocksMin);
+    return old.at(-1 - (choice % Math.max(1, Math.min(old.length, 8))))?.item;
+  }
+
+  diskOf(server: Server, choice: number): DiskImage | undefined {
+    const images = this.#disks.get(server) ?? [];
+    return images[choice % Math.max(1, images.length)];
+  }
+}
+
+const imagesMax = 20;
+/** A record put back by hand within two heights, of which no standby has read and whose holder is gone, is beyond telling. */
+const recordAgeBlocksMin = 3;
+const hourMs = 3_600_000;
+const clonesMax = 3;
+
+export function inflict(fleet: Fleet, fault: Fault, history: History): void {
+  const { world, servers } = fleet;
+  const { scheduler, tables, chain } = world;
+  const server = servers[fault.server % servers.length];
+  if (!server) return;
+  const { kind, choice, forMs } = fault;
+  world.trace(`fault ${kind} ${server.name} for ${forMs} ms`);
+  const later = (act: () => void) => scheduler.after(forMs, act);
+  const kill: Record<string, Part> = { 'kill-signer': 'signer', 'kill-pilot': 'pilot', 'kill-node': 'node' };
+  const part = kill[kind];
+  if (part) {
+    server.kill(part);
+    return;
+  }
+  switch (kind) {
+    case 'host-off':
+    case 'power-loss':
+      server.powerOff(kind === 'power-loss');
+      later(() => server.powerOn());
+      break;
+    case 'freeze-host':
+    case 'freeze-signer':
+      server.freeze(kind === 'freeze-host' ? ['signer', 'pilot', 'node'] : ['signer']);
+      later(() => server.wake());
+      break;
+    case 'cut-cloud':
+    case 'cut-cloud-up':
+    case 'cut-cloud-down':
+      server.way.cutUp = kind !== 'cut-cloud-down';
+      server.way.cutDown = kind !== 'cut-cloud-up';
+      later(() => {
+        server.way.cutUp = false;
+        server.way.cutDown = false;
+      });
+      break;
+    case 'cut-p2p':
+      server.p2p = false;
+      later(() => {
+        server.p2p = true;
+      });
+      break;
+    case 'rpc-silent':
+      server.rpcUp = false;
+      later(() => {
+        server.rpcUp = true;
+      });
+      break;
+    case 'clone':
+      clone(fleet, server, choice, later);
+      break;
+    case 'old-disk': {
+      const image = history.diskOf(server, choice);
+      server.powerOff(false);
+      if (image) server.disk.restore(image);
+      later(() => server.powerOn());
+      break;
+    }
+    case 'disk-full':
+      server.disk.fault = 'ENOSPC: no space left on device';
+      later(() => {
+        server.disk.fault = undefined;
+      });
+      break;
+    case 'record-deleted':
+      tables.remove(signTableName, recordItemKey);
+      break;
+    case 'record-made-again':
+      tables.remove(signTableName, recordItemKey);
+      tables.update(toUpdateItem(signTableName, enrol(recordKey, 'record-again', { height: 0, round: 0, step: 3 })));
+      break;
+    case 'record-restored': {
+      const old = history.recordBefore(chain.height, choice);
+      if (!old) break;
+      tables.remove(signTableName, recordItemKey);
+      // Beam's own restore gives it another id; an administrator who puts the item back by hand does not.
+      tables.put(signTableName, recordItemKey, choice % 2 === 0 ? old : { ...old, recordId: { S: 'record-restored' } });
+      break;
+    }
+    case 'dynamo-down':
+      world.dynamo.down = true;
+      later(() => {
+        world.dynamo.down = false;
+      });
+      break;
+    case 'clock-jump': {
+      const clocks = [server.clock, fleet.cloudClock];
+      const clock = clocks[choice % clocks.length];
+      if (clock) clock.wallOffMs += (choice % 3 === 0 ? -1 : 1) * (choice % 5 === 0 ? hourMs : choice);
+      break;
+    }
+    case 'chain-halt':
+      chain.alive = false;
+      later(() => {
+        chain.alive = true;
+      });
+      break;
+    case 'foreign-signer':
+      for (let height = chain.height + 1; height <= chain.height + 1 + (choice % 5); height++) chain.foreign.add(height);
+      break;
+    case 'edit':
+      editShadow(fleet, choice);
+      break;
+    case 'stray-grant': {
+      const record = recordOf(tables);
+      if (record) tables.update(toUpdateItem(signTableName, grant(recordKey, record, server.thing)));
+      break;
+    }
+    case 'node-restart-all':
+      for (const one of servers) one.kill('node');
+      break;
+  }
+}
+
+function clone(fleet: Fleet, of: Server, choice: number, later: (act: () => void) => void): void {
+  if (fleet.clones.length >= clonesMax) return;
+  const machineId = choice % 3 === 0 ? 'machine-other' : of.machineId;
+  const copy = new Server(fleet.world, { name: `${of.name}'`, thing: of.thing, zone: of.zone, machineId });
+  copy.disk.restore(of.disk.image());
+  fleet.clones.push(copy);
+  copy.powerOn();
+  later(() => copy.powerOff(false));
+}

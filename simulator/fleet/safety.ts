@@ -1,0 +1,91 @@
+/** What must never be: looked at on everything that any signer of the fleet released, and on each write of the record. */
+
+import { comparePositions, type SignPosition, showPosition } from '../../protocol/sign-position.ts';
+import type { SignRecord } from '../../protocol/sign-record.ts';
+
+export interface Released {
+  at: SignPosition;
+  /** Base64 of the bytes that were signed. */
+  bytes: string;
+  /** Empty: nil. */
+  block: string;
+  by: string;
+  epoch: number;
+}
+
+export interface Violation {
+  /** Of the design's invariants. */
+  invariant: 1 | 2 | 3 | 4 | 5 | 6 | 8 | 9;
+  text: string;
+  atMs: number;
+}
+
+/** Violations kept: the first one is what counts. */
+const violationsMax = 20;
+
+export class Safety {
+  readonly violations: Violation[] = [];
+  readonly #now: () => number;
+  readonly #released = new Map<string, Released>();
+  /** The precommits for a block, by height. */
+  readonly #precommits = new Map<number, Released[]>();
+  #signs = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get signs(): number {
+    return this.#signs;
+  }
+
+  violated(invariant: Violation['invariant'], text: string): void {
+    if (this.violations.length < violationsMax) this.violations.push({ invariant, text, atMs: this.#now() });
+  }
+
+  released(one: Released): void {
+    this.#signs += 1;
+    const position = showPosition(one.at);
+    const former = this.#released.get(position);
+    if (!former) this.#released.set(position, one);
+    else if (former.bytes !== one.bytes) {
+      this.violated(
+        1,
+        `${position} was released twice: ${former.block || 'nil'} by ${former.by}, ${one.block || 'nil'} by ${one.by}`,
+      );
+    }
+    this.#checkLock(one);
+  }
+
+  /** Invariant 6: a later epoch's holder votes for the block that an earlier one precommitted, or nil. */
+  #checkLock(one: Released): void {
+    const { at, block, epoch, by } = one;
+    if (at.step === 1 || block === '') return;
+    const precommits = this.#precommits.get(at.height) ?? [];
+    const below = precommits.filter((former) => comparePositions(former.at, at) < 0);
+    const last = below.reduce<Released | undefined>(
+      (latest, former) => (latest && comparePositions(latest.at, former.at) > 0 ? latest : former),
+      undefined,
+    );
+    if (last && last.epoch < epoch && last.block !== block) {
+      this.violated(6, `${showPosition(at)} for ${block} by ${by}, though ${last.by} precommitted ${last.block}`);
+    }
+    if (at.step === 3) this.#precommits.set(at.height, [...precommits, one]);
+  }
+
+  /** Invariants 3 and 5, at the record itself. `before` and `after` are of one record. */
+  wrote(before: SignRecord, after: SignRecord): void {
+    const order = comparePositions(after, before);
+    if (after.epoch < before.epoch) this.violated(3, `the record's epoch went from ${before.epoch} to ${after.epoch}`);
+    if (order < 0) this.violated(3, `the record went from ${showPosition(before)} to ${showPosition(after)}`);
+    if (order === 0 && after.signBytes !== before.signBytes) {
+      this.violated(3, `the record's bytes at ${showPosition(after)} were replaced`);
+    }
+    if (after.grantEpoch < before.grantEpoch || after.grantEpoch < after.epoch) {
+      this.violated(3, `the record's grant went from ${before.grantEpoch} to ${after.grantEpoch}`);
+    }
+    if (after.epoch > before.epoch && (after.epoch !== before.grantEpoch || after.holder !== before.grantTo)) {
+      this.violated(3, `${after.holder} claimed epoch ${after.epoch} without its grant`);
+    }
+  }
+}

@@ -1,0 +1,270 @@
+/** A signer process of a simulated server: production's guards, service, state file and journal, on this world's effects. */
+
+import { createHash } from 'node:crypto';
+import { signTableName } from '../../protocol/sign-record.ts';
+import type { SignerStatus } from '../../protocol/signer-control.ts';
+import { ClosedGuard, type Guard } from '../../signer/core/guard.ts';
+import { LocalSigner } from '../../signer/core/local-signer.ts';
+import { NodeWatch } from '../../signer/core/node-watch.ts';
+import type { Clock, Journal, Log, NodeView, SigningKey } from '../../signer/core/ports.ts';
+import { RecordSigner } from '../../signer/core/record-signer.ts';
+import { Releaser } from '../../signer/core/release.ts';
+import { proposalRequest, timestampText, voteRequest } from '../../signer/core/request.ts';
+import { SigningService } from '../../signer/core/service.ts';
+import { nothingHeld } from '../../signer/core/state.ts';
+import { StateKeeper } from '../../signer/core/state-keeper.ts';
+import { DiskJournal } from '../../signer/disk/journal.ts';
+import { DiskStateFile } from '../../signer/disk/state-file.ts';
+import { parseResponse } from '../../signer/privval/messages.ts';
+import { RecordClient } from '../../signer/record-client.ts';
+import { type Ask, chainId, request } from '../../signer/rehearsal/requests.ts';
+import { refusalOf } from '../../signer/signer-process.ts';
+import { signTableOf } from '../cloud/sign-table.ts';
+import { Process } from '../world/process.ts';
+import type { Server } from './server.ts';
+import { publicKey, recordKey, standInSignature, type World } from './world.ts';
+
+export const stateDir = '/signer';
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const effectsMax = 60;
+/** main.ts ends the process so long after a save that failed. */
+const fatalMs = 100;
+
+export class Signer {
+  readonly process: Process;
+  readonly #world: World;
+  readonly #server: Server;
+  readonly #watch = new NodeWatch();
+  readonly #watchers = new Set<(status: SignerStatus) => void>();
+  /** Epoch of each release in the journal, by the hash of its sign bytes. */
+  readonly #journalled = new Map<string, number>();
+  #guard: Guard | undefined;
+  #service: SigningService | undefined;
+  #pushing = false;
+
+  constructor(world: World, server: Server, onDeath: () => void) {
+    this.#world = world;
+    this.#server = server;
+    this.process = new Process(`${server.name} signer`, world, server.clock, onDeath);
+    if (world.dies > 0 && world.chance.happens(world.dies)) {
+      this.process.effectsLeft = 1 + world.chance.below(effectsMax);
+    }
+  }
+
+  async start(): Promise<void> {
+    const { process } = this;
+    const server = this.#server;
+    const file = new DiskStateFile(stateDir, server.disk.of(process));
+    const reading = await file.load();
+    const pins = { thing: server.thing, chainId, table: signTableName, dynamo: { table: signTableName, region: 'sim' } };
+    const refusal = refusalOf(reading, pins, { publicKey }, server.machineId);
+    const clock: Clock = {
+      now: () => process.nowMs(),
+      wall: () => process.wallMs(),
+      sleep: (ms, signal) => process.sleep(ms, signal),
+    };
+    if (reading.kind !== 'state' || refusal) {
+      const { height, round, step } = reading.kind === 'state' ? reading.state.own : nothingHeld;
+      if (!refusal) throw new Error('a reading without a state is a refusal');
+      this.#guard = new ClosedGuard(refusal, { guard: 'none', epoch: 0, height: 0, released: { height, round, step } });
+    } else {
+      const keeper = new StateKeeper(file, reading.state, () => void process.sleep(fatalMs).then(() => process.kill()));
+      const parts = {
+        keeper,
+        clock,
+        watch: this.#watch,
+        node: this.#nodeView(),
+        releaser: new Releaser({ key: this.#key(), journal: this.#journal(), clock, thing: server.thing }),
+        log: silent,
+        onChange: () => this.push(),
+      };
+      if (reading.state.guard === 'local') this.#guard = new LocalSigner(parts);
+      else {
+        const table = signTableOf({
+          tables: this.#world.tables,
+          way: server.way,
+          process,
+          chance: this.#world.chance,
+          faults: this.#world.dynamo,
+          onSend: ({ Key, ExpressionAttributeNames, ExpressionAttributeValues, UpdateExpression }) => {
+            if (Key.key && 'S' in Key.key && Key.key.S !== recordKey) return;
+            const place = /#incarnation = (:v\d+)/.exec(UpdateExpression)?.[1];
+            const sent = ExpressionAttributeNames['#incarnation'] && place && ExpressionAttributeValues[place];
+            if (sent && 'S' in sent) this.#checkPending(sent.S);
+          },
+        });
+        const store = new RecordClient(table, signTableName, clock.sleep);
+        this.#guard = new RecordSigner({ ...parts, store, random: this.#world.chance });
+      }
+    }
+    const guard = this.#guard;
+    this.#service = new SigningService({ publicKey, chainId, guard: () => guard, watch: this.#watch, clock, log: silent });
+    this.#watch.connection(server.node !== undefined);
+    process.every(1000, () => this.push());
+    await guard.start();
+    this.push();
+  }
+
+  /** The node beside connected or went away. */
+  connection(connected: boolean): void {
+    this.process.deliver(() => {
+      this.#watch.connection(connected);
+      this.#guard?.connectionChanged();
+    });
+  }
+
+  get state(): string | undefined {
+    return this.#guard?.status().state;
+  }
+
+  /** A pilot that watches the control socket. */
+  onStatus(hear: (status: SignerStatus) => void): void {
+    this.#watchers.add(hear);
+    this.push();
+  }
+
+  control(type: 'grant' | 'stand-by' | 'commit', height = 0): void {
+    this.process.deliver(() => {
+      if (type === 'grant') this.#guard?.look();
+      else if (type === 'stand-by') this.#guard?.standBy();
+      else {
+        this.#watch.committed(height, this.process.nowMs());
+        this.#guard?.committed(height, 'pilot');
+      }
+    });
+  }
+
+  /** Once for all that happens in the same turn, as the control server does. */
+  push(): void {
+    if (this.#pushing || this.#watchers.size === 0 || this.process.dead) return;
+    this.#pushing = true;
+    this.#world.scheduler.after(0, () =>
+      this.process.deliver(() => {
+        this.#pushing = false;
+        const status = this.#status();
+        if (status) for (const hear of this.#watchers) hear(status);
+      }),
+    );
+  }
+
+  #status(): SignerStatus | undefined {
+    if (!this.#guard || !this.#service) return undefined;
+    const { askedMs, blockMs, connected } = this.#watch;
+    return {
+      type: 'status',
+      ...this.#service.counts(),
+      ...this.#guard.status(),
+      nodeConnected: connected,
+      ...(askedMs === undefined ? {} : { sinceRequestMs: Math.round(this.process.nowMs() - askedMs) }),
+      ...(blockMs === undefined ? {} : { blockSeconds: blockMs / 1000 }),
+      pid: 1,
+      version: 'simulated',
+    };
+  }
+
+  /** @returns what a node gets: a signature over these bytes, or why there is none */
+  async ask(ask: Ask): Promise<{ signed: true } | { refused: string }> {
+    const message = request(ask);
+    const service = this.#service;
+    if (!service || (message.kind !== 'signVote' && message.kind !== 'signProposal')) return { refused: 'down' };
+    const answer = parseResponse(await this.process.gate(await service.answer(message)));
+    if (answer.kind === 'error') return { refused: answer.description };
+    if (answer.kind !== 'signVote' && answer.kind !== 'signProposal') throw new Error('not an answer to this');
+    const asked = message.kind === 'signVote' ? voteRequest(chainId, message.vote) : proposalRequest(chainId, message.proposal);
+    const bytes = asked.signBytesAt(answer.kind === 'signVote' ? timestampText(answer.timestamp) : '');
+    const { safety } = this.#world;
+    // The node checks so too (types/vote.go `SignAndCheckVote`).
+    if (!bytes || !Buffer.from(standInSignature(bytes)).equals(answer.signature)) {
+      safety.violated(1, `${this.#server.name} answered with a signature of something else than ${JSON.stringify(ask)}`);
+      return { refused: 'unusable' };
+    }
+    if (answer.kind === 'signVote' && answer.extensionSignature.length > 0 && (ask.step !== 3 || ask.block === '')) {
+      safety.violated(2, `${this.#server.name} signed an extension beside ${JSON.stringify(ask)}`);
+    }
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    const epoch = this.#journalled.get(hash);
+    if (epoch === undefined || !this.#server.disk.durable(`${stateDir}/journal.jsonl`)?.includes(hash)) {
+      safety.violated(2, `${this.#server.name} released ${JSON.stringify(ask)}, which no journal on disk has`);
+    }
+    const { height, round, step } = asked.position;
+    const { chain } = this.#world;
+    if (height > chain.height + 3) {
+      safety.violated(8, `${this.#server.name} signed at ${height}, the chain is at ${chain.height}`);
+    }
+    safety.released({
+      at: { height, round, step },
+      bytes: Buffer.from(bytes).toString('base64'),
+      block: asked.blockId,
+      by: this.#server.name,
+      epoch: epoch ?? 0,
+    });
+    this.#world.trace(`${this.#server.name} signed ${height}/${round}/${step} ${ask.block || 'nil'}`);
+    return { signed: true };
+  }
+
+  #nodeView(): NodeView {
+    const node = () => {
+      const { node: found, rpcUp } = this.#server;
+      return rpcUp && found && !found.process.dead && !found.process.frozen ? found.model : undefined;
+    };
+    return {
+      committedHeight: () =>
+        this.process.effect(async () => {
+          const found = node();
+          return !found || found.catchingUp ? undefined : found.committed;
+        }),
+      ourSignatureAt: (height) =>
+        this.process.effect(async () => {
+          const found = node();
+          if (!found || height > found.committed || height < 1) return 'unknown';
+          return this.#world.chain.signedAt(height) ? 'signed' : 'absent';
+        }),
+    };
+  }
+
+  #key(): SigningKey {
+    return {
+      publicKey,
+      sign: (bytes) =>
+        this.process.effect(async () => {
+          this.#checkGuarded(bytes);
+          return standInSignature(bytes);
+        }),
+    };
+  }
+
+  #journal(): Journal {
+    const journal = new DiskJournal(stateDir, undefined, this.#server.disk.of(this.process));
+    return {
+      append: async (entry) => {
+        await journal.append(entry);
+        this.#journalled.set(entry.signBytesHash, entry.epoch);
+      },
+    };
+  }
+
+  #durableState(): { own?: { signBytes?: string }; pendingIncarnations?: string[]; guard?: string } {
+    try {
+      return JSON.parse(this.#server.disk.durable(`${stateDir}/state.json`) ?? '{}');
+    } catch {
+      return {};
+    }
+  }
+
+  /** Invariant 2, at the one place where it counts. */
+  #checkGuarded(bytes: Uint8Array): void {
+    // Behind the length a vote or proposal begins with its type, field 1 as a varint; an extension's bytes are nobody's position.
+    if (bytes[(bytes[0] ?? 0) >= 0x80 ? 2 : 1] !== 0x08) return;
+    const text = Buffer.from(bytes).toString('base64');
+    const state = this.#durableState();
+    const { safety, held } = this.#world;
+    if (state.guard !== 'local' && !held.has(text)) safety.violated(2, `${this.#server.name} signs what no record ever held`);
+    if (state.own?.signBytes !== text) safety.violated(2, `${this.#server.name} signs what its disk does not hold`);
+  }
+
+  #checkPending(incarnation: string): void {
+    if (!this.#durableState().pendingIncarnations?.includes(incarnation)) {
+      this.#world.safety.violated(3, `${this.#server.name} sent an incarnation that its disk does not hold`);
+    }
+  }
+}

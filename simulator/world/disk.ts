@@ -1,0 +1,147 @@
+/**
+ * A server's disk. What was written and not synced lives in the machine's memory: a killed process loses none of it, a
+ * machine that loses power may lose any part, and tear what it was writing (as POSIX lets a file system).
+ */
+
+import type { Disk, DiskFile } from '../../signer/disk/disk.ts';
+import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
+import type { Process } from './process.ts';
+
+interface Inode {
+  cached: string;
+  durable: string;
+}
+type Folder = Map<string, Inode>;
+
+/** A copy of a disk as it was: file names and what is in them. */
+export type DiskImage = ReadonlyMap<string, string>;
+
+const syncMsMax = 4;
+
+export class ServerDisk {
+  readonly #chance: SeededChance;
+  #cached: Folder = new Map();
+  /** The names that a power loss leaves, as the last sync of the folder left them. */
+  #durable: Folder = new Map();
+  /** While set, what is written fails so. */
+  fault: string | undefined;
+
+  constructor(chance: SeededChance) {
+    this.#chance = chance;
+  }
+
+  /** What a power loss at this instant would surely leave. */
+  durable(path: string): string | undefined {
+    return this.#durable.get(path)?.durable;
+  }
+
+  image(): DiskImage {
+    return new Map([...this.#cached].map(([path, { cached }]) => [path, cached]));
+  }
+
+  restore(image: DiskImage): void {
+    this.#cached = new Map([...image].map(([path, text]) => [path, { cached: text, durable: text }]));
+    this.#durable = new Map(this.#cached);
+  }
+
+  losePower(): void {
+    const chance = this.#chance;
+    const kept = new Map(this.#durable);
+    for (const [path, inode] of this.#cached) if (chance.happens(0.5)) kept.set(path, inode);
+    for (const path of this.#durable.keys())
+      if (!this.#cached.has(path) && chance.happens(0.5)) kept.delete(path);
+    for (const inode of kept.values()) {
+      if (inode.cached === inode.durable) continue;
+      const fate = chance.next();
+      if (fate < 0.4) inode.cached = inode.durable;
+      else if (fate < 0.8) inode.cached = inode.cached.slice(0, chance.below(inode.cached.length));
+      inode.durable = inode.cached;
+    }
+    this.#cached = new Map(kept);
+    this.#durable = kept;
+  }
+
+  /** The disk as one process of the server uses it. */
+  of(process: Process): Disk {
+    const failing = () => {
+      if (this.fault) throw Object.assign(new Error(this.fault), { code: 'ENOSPC' });
+    };
+    const missing = (path: string) =>
+      Object.assign(new Error(`ENOENT: no such file or directory, '${path}'`), { code: 'ENOENT' });
+    const write = async (act: () => void) => {
+      failing();
+      act();
+    };
+    const synced = async (act: () => void) => {
+      await process.sleep(this.#chance.next() * syncMsMax);
+      failing();
+      act();
+    };
+    const folderFile = (): DiskFile => ({
+      ...noFile,
+      sync: () => process.effect(() => synced(() => (this.#durable = new Map(this.#cached)))),
+    });
+    const file = (inode: Inode): DiskFile => ({
+      appendFile: (data) => process.effect(() => write(() => (inode.cached += textOf(data)))),
+      writeFile: (data) => process.effect(() => write(() => (inode.cached = data))),
+      read: async (buffer, offset, length, position) => {
+        const part = Buffer.from(inode.cached).subarray(position, position + length);
+        buffer.set(part, offset);
+        return { bytesRead: part.length };
+      },
+      stat: async () => ({ size: Buffer.byteLength(inode.cached) }),
+      sync: () => process.effect(() => synced(() => (inode.durable = inode.cached))),
+      datasync: () => process.effect(() => synced(() => (inode.durable = inode.cached))),
+      close: async () => {},
+    });
+    return {
+      open: async (path, flags) => {
+        // Folders are opened to be synced.
+        if (flags === 'r') return folderFile();
+        return await process.effect(async () => {
+          failing();
+          const found = this.#cached.get(path);
+          if (found && flags === 'a+') return file(found);
+          // Truncated, it is another content under the same name.
+          const made: Inode = { cached: '', durable: '' };
+          this.#cached.set(path, made);
+          return file(made);
+        });
+      },
+      readFile: (path) =>
+        process.effect(async () => {
+          const found = this.#cached.get(path);
+          if (!found) throw missing(path);
+          return found.cached;
+        }),
+      rename: (from, to) =>
+        process.effect(() =>
+          write(() => {
+            const found = this.#cached.get(from);
+            if (!found) throw missing(from);
+            this.#cached.delete(from);
+            this.#cached.set(to, found);
+          }),
+        ),
+      unlink: (path) => process.effect(() => write(() => this.#cached.delete(path))),
+      mkdir: async () => {},
+    };
+  }
+}
+
+function textOf(data: string | Uint8Array): string {
+  return typeof data === 'string' ? data : Buffer.from(data).toString('utf8');
+}
+
+async function notAFile(): Promise<never> {
+  throw new Error('a folder is only synced');
+}
+const noFile: DiskFile = {
+  appendFile: notAFile,
+  writeFile: notAFile,
+  read: notAFile,
+  stat: notAFile,
+  sync: notAFile,
+  datasync: notAFile,
+  close: async () => {},
+};
