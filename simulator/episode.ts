@@ -26,6 +26,8 @@ const startMsMax = 60_000;
 /** The fleet's own time before anybody mends anything, and before it counts as stuck. */
 const patienceMs = 30_000;
 const stuckMs = 150_000;
+/** A person looks again so often. */
+const personMs = 3_000;
 const mendsMax = 2;
 
 export async function runEpisode(schedule: Schedule, trace: (line: string) => void = () => {}): Promise<Outcome> {
@@ -64,7 +66,6 @@ export async function runEpisode(schedule: Schedule, trace: (line: string) => vo
   if (!broken()) quieten(fleet);
   const recovery = broken() ? undefined : await recover(fleet, signed, broken);
   for (const server of [...servers, ...fleet.clones]) server.powerOff(false);
-  if (process.env.SIM_STAT) process.stdout.write(`${seed} ${mix.guard} servers ${servers.length} block ${mix.chain.blockMs} start ${beganMs} faulty ${faultyMs} end ${scheduler.nowMs} signs ${safety.signs} of ${chain.height} blocks, recovered ${recovery?.blocks}\n`);
   const from = signed.indexOf(true);
   return {
     seed,
@@ -120,7 +121,7 @@ async function recover(
   let mends = 0;
   const untilMs = scheduler.nowMs + stuckMs;
   while (!done() && scheduler.nowMs < untilMs) {
-    await scheduler.run(scheduler.nowMs + patienceMs, done);
+    await scheduler.run(scheduler.nowMs + (mends > 0 ? personMs : patienceMs), done);
     if (done()) break;
     if (needsPerson(fleet) && mends < mendsMax) {
       mends += 1;
@@ -128,9 +129,8 @@ async function recover(
       mend(fleet, mends);
       from = chain.height;
     }
-    const holder = recordOf(world.tables)?.holder;
     const [first] = servers;
-    if (fleet.guard === 'record' && first && (holder === '' || mends > 0)) setRole(fleet, first.thing, 'active');
+    if (fleet.guard === 'record' && first && recordOf(world.tables)?.holder === '') setRole(fleet, first.thing, 'active');
   }
   if (recovered()) return { blocks: signed.indexOf(true, from + 1) - from, stuck: undefined };
   if (broken()) return { blocks: undefined, stuck: undefined };

@@ -25,6 +25,7 @@ export const faultKinds = [
   'record-deleted',
   'record-made-again',
   'record-restored',
+  'record-edited',
   'dynamo-down',
   'clock-jump',
   'chain-halt',
@@ -73,9 +74,9 @@ export interface Schedule {
 const faultyBlocks = 40;
 const faultsMax = 14;
 /** Faults that rewrite history: one kind an episode, as an operator who meets two at once is beyond any rule. */
-const rewriting: readonly FaultKind[] = ['old-disk', 'record-deleted', 'record-made-again', 'record-restored', 'foreign-signer'];
+const rewriting: readonly FaultKind[] = ['old-disk', 'record-deleted', 'record-made-again', 'record-restored', 'record-edited', 'foreign-signer'];
 /** Under the local guard this machine's disk is all that there is: nothing stands behind an old copy of it. */
-const notLocal: readonly FaultKind[] = ['clone', 'old-disk', 'record-deleted', 'record-made-again', 'record-restored', 'dynamo-down', 'stray-grant', 'edit'];
+const notLocal: readonly FaultKind[] = ['old-disk', 'record-deleted', 'record-made-again', 'record-restored', 'record-edited', 'dynamo-down', 'stray-grant', 'edit'];
 
 /** Each episode has its own mix: some faults often, others not at all, so that each gets its chance to matter. */
 export function drawSchedule(seed: number): Schedule {

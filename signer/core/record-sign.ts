@@ -65,8 +65,11 @@ async function reserveInRecord(request: SignRequest, context: Reserving): Promis
     if (reading.kind === 'record') {
       const held = heldIn(reading.record);
       const recorded = checkRecorded(request, held);
-      if (recorded) return recorded;
-      whyNotWritten(request, reading.record, holding);
+      const ours = holds(holding, reading.record);
+      // Fenced meanwhile, this process may release what it recorded itself before that, not what the next holder did.
+      if (recorded && (ours || reading.record.attempt === attempt)) return recorded;
+      if (!ours) throw fenced(request, reading.record, holding);
+      if (!recorded) checkLock(request, reading.record);
     }
     order = checkOrder(request, keeper.state.seen);
   }
@@ -86,20 +89,21 @@ function checkRecorded(request: SignRequest, held: HeldPosition): HeldPosition |
   return held;
 }
 
-/** The record is below the request, though a write was tried: tells the reason where there is a lasting one. */
-function whyNotWritten(request: SignRequest, record: SignRecord, holding: Holding): void {
+function holds({ epoch, holder, incarnation }: Holding, record: SignRecord): boolean {
+  return record.epoch === epoch && record.holder === holder && record.incarnation === incarnation;
+}
+
+function fenced({ position: asked }: SignRequest, record: SignRecord, { epoch }: Holding): Refusal {
+  return new Refusal(
+    'fenced',
+    `${record.holder || 'nobody'} holds the right to sign in epoch ${record.epoch}; this server held epoch ${epoch} and stands by now`,
+    { asked, held: record },
+  );
+}
+
+/** The record is below the request, though a write was tried. @throws Refusal where the lock is why */
+function checkLock(request: SignRequest, record: SignRecord): void {
   const { position } = request;
-  if (
-    record.epoch !== holding.epoch ||
-    record.holder !== holding.holder ||
-    record.incarnation !== holding.incarnation
-  ) {
-    throw new Refusal(
-      'fenced',
-      `${record.holder || 'nobody'} holds the right to sign in epoch ${record.epoch}; this server held epoch ${holding.epoch} and stands by now`,
-      { asked: position, held: record },
-    );
-  }
   const votesElsewhere = request.kind !== 'proposal' && !['', record.lockBlock].includes(request.blockId);
   if (votesElsewhere && record.lockHeight === position.height && record.lockEpoch !== record.epoch) {
     throw new Refusal(

@@ -116,7 +116,7 @@ export class Chain {
     for (let round = 0; ; round++) {
       while (!this.alive) await this.#scheduler.sleep(200);
       const { noProposal, noPolka, noCommit, validators } = this.rates;
-      const ours = (height * 7 + round * 3) % validators === 0;
+      const ours = (height + round) % validators === 0;
       this.#tell({ kind: 'round', height, round, ours, valid });
       let block = '';
       if (ours) block = await this.#ourProposal(height, round);

@@ -64,11 +64,14 @@ const plain = (item: object) => item as Record<string, Attribute>;
 /** The one place where the SDK's client types are met by something smaller: only `send` is ever called. */
 export function dynamoClient(parts: ClientParts): DynamoDBClient {
   const { tables, onViolation } = parts;
+  let seen: Attribute | undefined;
   const send = (command: object) =>
     called(parts, () => {
       if (command instanceof GetItemCommand) {
         const { TableName = '', Key = {} } = command.input;
-        return { Item: tables.get(TableName, plain(Key)) };
+        const item = tables.get(TableName, plain(Key));
+        if (TableName === signTableName && item?.grantEpoch) seen = item.recordId;
+        return { Item: item };
       }
       if (command instanceof UpdateItemCommand) {
         const { input } = command;
@@ -79,6 +82,9 @@ export function dynamoClient(parts: ClientParts): DynamoDBClient {
         }
         const item = tables.update(input as Parameters<Tables['update']>[0]);
         if (!item) throw new ConditionalCheckFailedException({ message: 'no', $metadata: {} });
+        if (input.TableName === signTableName && item.recordId?.S !== seen?.S) {
+          onViolation(`Commander granted in record ${item.recordId?.S}, it had read ${seen?.S}`);
+        }
         return { Attributes: item };
       }
       if (command instanceof QueryCommand) {

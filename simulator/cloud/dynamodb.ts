@@ -13,8 +13,10 @@ export interface Update {
 
 export class Tables {
   readonly #tables = new Map<string, Map<string, Item>>();
-  /** Told of each item that is written, with what stood there. */
-  onWrite: (table: string, before: Item | undefined, after: Item) => void = () => {};
+  /** Told of each update that took effect: puts are an administrator's. */
+  onUpdate: (table: string, before: Item | undefined, after: Item) => void = () => {};
+  /** What happens to the table just before the next update of it is looked at: the worst of moments. */
+  readonly #beforeNext = new Map<string, () => void>();
 
   get(table: string, key: Record<string, Attribute>): Item | undefined {
     return this.#of(table).get(keyOf(key));
@@ -29,10 +31,11 @@ export class Tables {
 
   /** As an administrator, or PutItem. */
   put(table: string, key: Record<string, Attribute>, item: Item): void {
-    const items = this.#of(table);
-    const before = items.get(keyOf(key));
-    items.set(keyOf(key), item);
-    this.onWrite(table, before, item);
+    this.#of(table).set(keyOf(key), item);
+  }
+
+  beforeNext(table: string, act: () => void): void {
+    this.#beforeNext.set(table, act);
   }
 
   /** As an administrator alone: no software of ours may. */
@@ -44,10 +47,14 @@ export class Tables {
   update(input: Update): Item | undefined {
     const { TableName = '', Key = {}, UpdateExpression = '', ConditionExpression } = input;
     const of = { names: input.ExpressionAttributeNames ?? {}, values: input.ExpressionAttributeValues ?? {} };
+    const interrupts = this.#beforeNext.get(TableName);
+    this.#beforeNext.delete(TableName);
+    interrupts?.();
     const before = this.get(TableName, Key);
     if (!meets(ConditionExpression, before, of)) return undefined;
     const after = updated(UpdateExpression, before ?? Key, of);
     this.put(TableName, Key, after);
+    this.onUpdate(TableName, before, after);
     return after;
   }
 

@@ -34,23 +34,30 @@ export interface IotParts {
   invoke: (name: string, event: unknown) => void;
 }
 
+export interface Client {
+  receive(topic: string, payload: string): void;
+  /** Another connection of its name took its place. */
+  replaced(): void;
+}
+
 export class Iot {
   readonly #parts: IotParts;
   readonly #shadows = new Map<string, StoredShadow>();
-  readonly #clients = new Map<string, (topic: string, payload: string) => void>();
+  readonly #clients = new Map<string, Client>();
 
   constructor(parts: IotParts) {
     this.#parts = parts;
   }
 
   /** From now on the client gets what is published to its thing's shadows. A later one of its name takes its place. */
-  connect(clientId: string, receive: (topic: string, payload: string) => void): void {
-    this.#clients.set(clientId, receive);
+  connect(clientId: string, client: Client): void {
+    this.#clients.get(clientId)?.replaced();
+    this.#clients.set(clientId, client);
     this.#presence(clientId, 'connected');
   }
 
-  disconnect(clientId: string, receive: (topic: string, payload: string) => void): void {
-    if (this.#clients.get(clientId) !== receive) return;
+  disconnect(clientId: string, client: Client): void {
+    if (this.#clients.get(clientId) !== client) return;
     this.#clients.delete(clientId);
     this.#presence(clientId, 'disconnected');
   }
@@ -61,8 +68,8 @@ export class Iot {
       this.request(asked.key, asked.operation, payload, 'mqtt');
       return;
     }
-    for (const [clientId, receive] of this.#clients) {
-      if (topic.startsWith(`$aws/things/${clientId}/shadow/`)) receive(topic, payload);
+    for (const [clientId, client] of this.#clients) {
+      if (topic.startsWith(`$aws/things/${clientId}/shadow/`)) client.receive(topic, payload);
     }
     this.#applyRules(topic, payload);
   }

@@ -1,12 +1,14 @@
 /** The sign table as a signer reaches it over its server's network: the calls below the record's client. */
 
-import type { UpdateItemInput } from '../../protocol/sign-record-dynamodb.ts';
-import { signTableName, signTablePartitionKey } from '../../protocol/sign-record.ts';
+import { type SignRecord, signTableName, signTablePartitionKey } from '../../protocol/sign-record.ts';
+import { fromItem } from '../../protocol/sign-record-dynamodb.ts';
 import type { SignTable } from '../../signer/record-client.ts';
 import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
 import type { Way } from '../world/network.ts';
 import type { Process } from '../world/process.ts';
+import type { Oracle } from '../fleet/oracle.ts';
 import type { Tables } from './dynamodb.ts';
+import type { Attribute, Item } from './expressions.ts';
 
 export interface DynamoFaults {
   /** Answers with an error before it does anything. */
@@ -30,13 +32,12 @@ export interface SignTableParts {
   process: Process;
   chance: SeededChance;
   faults: DynamoFaults;
-  /** Told of each update, before it is sent. */
-  onSend: (input: UpdateItemInput) => void;
+  oracle: Oracle;
 }
 
 /** Whoever asks gives up by itself: a lost question or answer is silence. */
 export function signTableOf(parts: SignTableParts): SignTable {
-  const { tables, way, process, chance, faults, onSend } = parts;
+  const { tables, way, process, chance, faults, oracle } = parts;
   const ask = <T>(act: () => T): Promise<T> =>
     process.effect(
       () =>
@@ -59,18 +60,32 @@ export function signTableOf(parts: SignTableParts): SignTable {
         }),
     );
   return {
-    getItem: (key) =>
-      ask(() => tables.get(signTableName, { [signTablePartitionKey]: { S: key } }) as Record<string, unknown>),
-    updateItem: (input) => {
-      onSend(input);
-      return ask(() => {
-        const item = tables.update(input);
-        if (!item) throw new ServiceError('ConditionalCheckFailedException', 'The conditional request failed');
-        return item as Record<string, unknown>;
-      });
+    getItem: async (key) => {
+      const asked = oracle.ask();
+      const item = await ask(() => tables.get(signTableName, { [signTablePartitionKey]: { S: key } }));
+      if (!key.includes('#')) oracle.answered(asked, item);
+      return item as Record<string, unknown> | undefined;
+    },
+    updateItem: async (input) => {
+      const sent = oracle.send(input);
+      try {
+        return await ask(() => {
+          const before = tables.get(signTableName, input.Key as Record<string, Attribute>);
+          const after = tables.update(input);
+          if (!after) {
+            throw new ServiceError('ConditionalCheckFailedException', 'The conditional request failed');
+          }
+          oracle.applied(sent, before && recordIn(before), recordIn(after));
+          return after as Record<string, unknown>;
+        });
+      } finally {
+        oracle.ended();
+      }
     },
   };
 }
+
+const recordIn = (item: Item) => fromItem(item) as unknown as SignRecord;
 
 function attempt<T>(act: () => T): { value: T } | { error: unknown } {
   try {

@@ -44,7 +44,7 @@ export function buildFleet({ seed, mix }: Schedule, trace: (text: string) => voi
   const safety = new Safety(() => scheduler.nowMs);
   const tables = new Tables();
   const held = new Set<string>();
-  tables.onWrite = (table, before, after) => {
+  tables.onUpdate = (table, before, after) => {
     if (table !== signTableName || after.recordId === undefined || after.signBytes === undefined) return;
     const [was, is] = [before, after].map((item) => item && (fromItem(item) as unknown as SignRecord));
     if (!is) return;

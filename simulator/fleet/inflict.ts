@@ -3,7 +3,7 @@
 import { enrol, grant, signTableName } from '../../protocol/sign-record.ts';
 import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
 import type { Item } from '../cloud/expressions.ts';
-import type { Fault } from '../schedule.ts';
+import type { Fault, FaultKind } from '../schedule.ts';
 import type { DiskImage } from '../world/disk.ts';
 import type { Fleet } from './build.ts';
 import { editShadow } from './operator.ts';
@@ -107,20 +107,12 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
       });
       break;
     case 'record-deleted':
-      tables.remove(signTableName, recordItemKey);
-      break;
     case 'record-made-again':
-      tables.remove(signTableName, recordItemKey);
-      tables.update(toUpdateItem(signTableName, enrol(recordKey, 'record-again', { height: 0, round: 0, step: 3 })));
+    case 'record-restored':
+    case 'record-edited':
+      if (choice % 3 === 0) administer(fleet, kind, choice, history);
+      else tables.beforeNext(signTableName, () => administer(fleet, kind, choice, history));
       break;
-    case 'record-restored': {
-      const old = history.recordBefore(chain.height, choice);
-      if (!old) break;
-      tables.remove(signTableName, recordItemKey);
-      // Beam's own restore gives it another id; an administrator who puts the item back by hand does not.
-      tables.put(signTableName, recordItemKey, choice % 2 === 0 ? old : { ...old, recordId: { S: 'record-restored' } });
-      break;
-    }
     case 'dynamo-down':
       world.dynamo.down = true;
       later(() => {
@@ -156,9 +148,38 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
   }
 }
 
+/** What an administrator can do to the record, and no software of ours. */
+function administer(fleet: Fleet, kind: FaultKind, choice: number, history: History): void {
+  const { tables, chain } = fleet.world;
+  const put = (item: Item) => tables.put(signTableName, recordItemKey, item);
+  const current = tables.get(signTableName, recordItemKey);
+  fleet.world.trace(`${kind} takes place`);
+  switch (kind) {
+    case 'record-deleted':
+      return tables.remove(signTableName, recordItemKey);
+    case 'record-made-again':
+      tables.remove(signTableName, recordItemKey);
+      tables.update(toUpdateItem(signTableName, enrol(recordKey, 'record-again', { height: 0, round: 0, step: 3 })));
+      return;
+    case 'record-restored': {
+      const old = history.recordBefore(chain.height, choice);
+      // Beam's own restore gives it another id; an administrator who puts the item back by hand does not.
+      if (old) put(choice % 2 === 0 ? old : { ...old, recordId: { S: 'record-restored' } });
+      return;
+    }
+    case 'record-edited': {
+      const thing = fleet.servers[choice % fleet.servers.length]?.thing ?? '';
+      if (current) put({ ...current, [choice % 2 === 0 ? 'holder' : 'grantTo']: { S: thing } });
+      return;
+    }
+  }
+}
+
 function clone(fleet: Fleet, of: Server, choice: number, later: (act: () => void) => void): void {
   if (fleet.clones.length >= clonesMax) return;
-  const machineId = choice % 3 === 0 ? 'machine-other' : of.machineId;
+  // Under the local guard the machine's id is what stands between a copy and a second signature.
+  const other = choice % 3 === 0 || fleet.guard === 'local';
+  const machineId = other ? 'machine-other' : of.machineId;
   const copy = new Server(fleet.world, { name: `${of.name}'`, thing: of.thing, zone: of.zone, machineId });
   copy.disk.restore(of.disk.image());
   fleet.clones.push(copy);

@@ -13,6 +13,7 @@ import type { RoleInput } from '../../device-agent/role/plan-role.ts';
 import { RoleKeeper, type SignerSeen } from '../../device-agent/role/role-keeper.ts';
 import { type SignerLinkEvents, signerSilenceMs } from '../../device-agent/role/signer-link.ts';
 import { chainId } from '../../signer/rehearsal/requests.ts';
+import type { Client } from '../cloud/iot.ts';
 import { Process } from '../world/process.ts';
 import type { Server } from './server.ts';
 import type { Signer } from './signer.ts';
@@ -34,7 +35,10 @@ export class Pilot {
   readonly #shadow: ShadowSync;
   readonly #messages: MessageMaker;
   readonly #link: SignerSocket;
-  readonly #receive = (topic: string, payload: string) => this.#server.way.down(() => this.process.deliver(() => this.#heard(topic, payload)));
+  readonly #client: Client = {
+    receive: (topic, payload) => this.#server.way.down(() => this.process.deliver(() => this.#heard(topic, payload))),
+    replaced: () => this.process.deliver(() => this.#disconnected()),
+  };
   #chain: ChainView = initialChainView;
   #connected = false;
   #silentSinceMs: number | undefined;
@@ -44,7 +48,7 @@ export class Pilot {
     this.#server = server;
     this.process = new Process(`${server.name} pilot`, world, server.clock, () => {
       // The broker notices in a while.
-      world.scheduler.after(1_000, () => world.iot.disconnect(server.thing, this.#receive));
+      world.scheduler.after(1_000, () => world.iot.disconnect(server.thing, this.#client));
       onDeath();
     });
     if (world.dies > 0 && world.chance.happens(world.dies)) {
@@ -190,15 +194,19 @@ export class Pilot {
       this.#silentSinceMs = undefined;
       if (this.#connected) return;
       this.#connected = true;
-      iot.connect(thing, this.#receive);
+      iot.connect(thing, this.#client);
       this.#shadow.take({ type: 'connected' });
       this.#sendHealth();
       return;
     }
     this.#silentSinceMs ??= this.process.nowMs();
     if (!this.#connected || this.process.nowMs() - this.#silentSinceMs < connectionLostMs) return;
+    this.#disconnected();
+    iot.disconnect(thing, this.#client);
+  }
+
+  #disconnected(): void {
     this.#connected = false;
-    iot.disconnect(thing, this.#receive);
     this.#shadow.take({ type: 'disconnected' });
   }
 }

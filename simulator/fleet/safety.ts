@@ -81,11 +81,9 @@ export class Safety {
     if (order === 0 && after.signBytes !== before.signBytes) {
       this.violated(3, `the record's bytes at ${showPosition(after)} were replaced`);
     }
-    if (after.grantEpoch < before.grantEpoch || after.grantEpoch < after.epoch) {
-      this.violated(3, `the record's grant went from ${before.grantEpoch} to ${after.grantEpoch}`);
-    }
-    if (after.epoch > before.epoch && (after.epoch !== before.grantEpoch || after.holder !== before.grantTo)) {
-      this.violated(3, `${after.holder} claimed epoch ${after.epoch} without its grant`);
+    const grants = after.grantEpoch - before.grantEpoch;
+    if ((grants !== 0 && grants !== 1) || after.grantEpoch < after.epoch || (grants === 0 && after.grantTo !== before.grantTo)) {
+      this.violated(3, `the grant went from ${before.grantEpoch} ${before.grantTo} to ${after.grantEpoch} ${after.grantTo}`);
     }
   }
 }

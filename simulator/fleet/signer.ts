@@ -11,7 +11,7 @@ import { RecordSigner } from '../../signer/core/record-signer.ts';
 import { Releaser } from '../../signer/core/release.ts';
 import { proposalRequest, timestampText, voteRequest } from '../../signer/core/request.ts';
 import { SigningService } from '../../signer/core/service.ts';
-import { nothingHeld } from '../../signer/core/state.ts';
+import { nothingHeld, type SignerState } from '../../signer/core/state.ts';
 import { StateKeeper } from '../../signer/core/state-keeper.ts';
 import { DiskJournal } from '../../signer/disk/journal.ts';
 import { DiskStateFile } from '../../signer/disk/state-file.ts';
@@ -21,6 +21,7 @@ import { type Ask, chainId, request } from '../../signer/rehearsal/requests.ts';
 import { refusalOf } from '../../signer/signer-process.ts';
 import { signTableOf } from '../cloud/sign-table.ts';
 import { Process } from '../world/process.ts';
+import { Oracle } from './oracle.ts';
 import type { Server } from './server.ts';
 import { publicKey, recordKey, standInSignature, type World } from './world.ts';
 
@@ -38,6 +39,8 @@ export class Signer {
   readonly #watchers = new Set<(status: SignerStatus) => void>();
   /** Epoch of each release in the journal, by the hash of its sign bytes. */
   readonly #journalled = new Map<string, number>();
+  readonly #oracle: Oracle;
+  #committedAtAsk = 0;
   #guard: Guard | undefined;
   #service: SigningService | undefined;
   #pushing = false;
@@ -49,6 +52,16 @@ export class Signer {
     if (world.dies > 0 && world.chance.happens(world.dies)) {
       this.process.effectsLeft = 1 + world.chance.below(effectsMax);
     }
+    this.#oracle = new Oracle({
+      safety: world.safety,
+      name: server.name,
+      thing: server.thing,
+      recordKey,
+      disk: () => this.#durableState(),
+      epoch: () => this.#guard?.status().epoch ?? 0,
+      committed: () => this.#committedAtAsk,
+      foreign: world.chain.foreign,
+    });
   }
 
   async start(): Promise<void> {
@@ -86,12 +99,7 @@ export class Signer {
           process,
           chance: this.#world.chance,
           faults: this.#world.dynamo,
-          onSend: ({ Key, ExpressionAttributeNames, ExpressionAttributeValues, UpdateExpression }) => {
-            if (Key.key && 'S' in Key.key && Key.key.S !== recordKey) return;
-            const place = /#incarnation = (:v\d+)/.exec(UpdateExpression)?.[1];
-            const sent = ExpressionAttributeNames['#incarnation'] && place && ExpressionAttributeValues[place];
-            if (sent && 'S' in sent) this.#checkPending(sent.S);
-          },
+          oracle: this.#oracle,
         });
         const store = new RecordClient(table, signTableName, clock.sleep);
         this.#guard = new RecordSigner({ ...parts, store, random: this.#world.chance });
@@ -167,6 +175,7 @@ export class Signer {
     const message = request(ask);
     const service = this.#service;
     if (!service || (message.kind !== 'signVote' && message.kind !== 'signProposal')) return { refused: 'down' };
+    this.#committedAtAsk = this.#server.node?.model.committed ?? 0;
     const answer = parseResponse(await this.process.gate(await service.answer(message)));
     if (answer.kind === 'error') return { refused: answer.description };
     if (answer.kind !== 'signVote' && answer.kind !== 'signProposal') throw new Error('not an answer to this');
@@ -243,7 +252,7 @@ export class Signer {
     };
   }
 
-  #durableState(): { own?: { signBytes?: string }; pendingIncarnations?: string[]; guard?: string } {
+  #durableState(): Partial<SignerState> {
     try {
       return JSON.parse(this.#server.disk.durable(`${stateDir}/state.json`) ?? '{}');
     } catch {
@@ -255,16 +264,11 @@ export class Signer {
   #checkGuarded(bytes: Uint8Array): void {
     // Behind the length a vote or proposal begins with its type, field 1 as a varint; an extension's bytes are nobody's position.
     if (bytes[(bytes[0] ?? 0) >= 0x80 ? 2 : 1] !== 0x08) return;
+    this.#oracle.signs();
     const text = Buffer.from(bytes).toString('base64');
     const state = this.#durableState();
     const { safety, held } = this.#world;
     if (state.guard !== 'local' && !held.has(text)) safety.violated(2, `${this.#server.name} signs what no record ever held`);
     if (state.own?.signBytes !== text) safety.violated(2, `${this.#server.name} signs what its disk does not hold`);
-  }
-
-  #checkPending(incarnation: string): void {
-    if (!this.#durableState().pendingIncarnations?.includes(incarnation)) {
-      this.#world.safety.violated(3, `${this.#server.name} sent an incarnation that its disk does not hold`);
-    }
   }
 }

@@ -1,0 +1,78 @@
+/** Runs episodes on several threads until enough signatures were released, and adds up what they did: the same for a seed, however many threads. */
+
+import { Worker } from 'node:worker_threads';
+import type { Outcome } from './episode.ts';
+import { isBad } from './trial.ts';
+
+export interface Total {
+  seed: number;
+  signs: number;
+  faults: number;
+  conflicts: number;
+  missedBlocks: number;
+  blocksToRecoverMax: number;
+  episodes: number;
+  /** The first episode that went wrong. */
+  bad: { index: number; outcome: Outcome } | undefined;
+}
+
+export interface RunOptions {
+  seed: number;
+  signsMin: number;
+  workers: number;
+  /** The bundle with `simulator/worker.ts` in it. */
+  worker: URL;
+  workerData?: unknown;
+}
+
+/** @throws where an episode itself fails, which is a fault of the simulator */
+export function run({ seed, signsMin, workers, worker, workerData }: RunOptions): Promise<Total> {
+  const total: Total = {
+    seed,
+    signs: 0,
+    faults: 0,
+    conflicts: 0,
+    missedBlocks: 0,
+    blocksToRecoverMax: 0,
+    episodes: 0,
+    bad: undefined,
+  };
+  const ended = new Map<number, Outcome>();
+  let next = 0;
+  /** Episodes count in their order, so that what a run tells does not hang on which thread was quicker. */
+  const add = (): boolean => {
+    for (let outcome = ended.get(total.episodes); outcome; outcome = ended.get(total.episodes)) {
+      ended.delete(total.episodes);
+      total.signs += outcome.signs;
+      total.faults += outcome.faults;
+      total.conflicts += outcome.violations.length;
+      total.missedBlocks += outcome.missedBlocks;
+      total.blocksToRecoverMax = Math.max(total.blocksToRecoverMax, outcome.blocksToRecover ?? 0);
+      if (isBad(outcome)) total.bad = { index: total.episodes, outcome };
+      total.episodes += 1;
+      if (total.bad || total.signs >= signsMin) return true;
+    }
+    return false;
+  };
+  return new Promise((resolve, reject) => {
+    const threads: Worker[] = [];
+    let settled = false;
+    const end = (act: () => void) => {
+      if (settled) return;
+      settled = true;
+      for (const thread of threads) void thread.terminate();
+      act();
+    };
+    for (let count = 0; count < workers; count++) {
+      const thread = new Worker(worker, { workerData });
+      threads.push(thread);
+      thread.on('error', (error) => end(() => reject(error)));
+      thread.on('message', ({ index, outcome }: { index: number; outcome: Outcome }) => {
+        ended.set(index, outcome);
+        if (add()) end(() => resolve(total));
+        else thread.postMessage({ seed, index: next++ });
+      });
+      thread.postMessage({ seed, index: next++ });
+    }
+  });
+}
