@@ -13,7 +13,8 @@ const cache = join(root, 'node_modules/.cache/beam-simulator');
  */
 export async function bundleSimulator(entries, outDir, edits = []) {
   const files = new Map();
-  for (const edit of edits) files.set(join(root, edit.file), [...(files.get(join(root, edit.file)) ?? []), edit]);
+  for (const edit of edits)
+    files.set(join(root, edit.file), [...(files.get(join(root, edit.file)) ?? []), edit]);
   const used = new Set();
   await build({
     entryPoints: Object.entries(entries).map(([out, source]) => ({ in: join(root, source), out })),

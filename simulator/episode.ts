@@ -11,7 +11,10 @@ import { quietRates } from './world/network.ts';
 
 export interface Outcome {
   seed: number;
+  /** Sign requests that signers answered: each is a chance to sign twice. */
   signs: number;
+  /** Signatures among the answers. */
+  released: number;
   faults: number;
   violations: Violation[];
   /** Heights whose commit lacks our signature, from the first one that has it. */
@@ -30,7 +33,10 @@ const stuckMs = 150_000;
 const personMs = 3_000;
 const mendsMax = 2;
 
-export async function runEpisode(schedule: Schedule, trace: (line: string) => void = () => {}): Promise<Outcome> {
+export async function runEpisode(
+  schedule: Schedule,
+  trace: (line: string) => void = () => {},
+): Promise<Outcome> {
   const { mix, faults, faultyMs, seed } = schedule;
   const fleet = buildFleet(schedule, (text) => trace(`${stamp(fleet)} ${text}`));
   const { world, servers, commander } = fleet;
@@ -69,7 +75,8 @@ export async function runEpisode(schedule: Schedule, trace: (line: string) => vo
   const from = signed.indexOf(true);
   return {
     seed,
-    signs: safety.signs,
+    signs: safety.asked,
+    released: safety.signs,
     faults: inflicted,
     violations: safety.violations,
     missedBlocks: from < 0 ? 0 : signed.slice(from).filter((one) => one === false).length,
@@ -130,10 +137,11 @@ async function recover(
       from = chain.height;
     }
     const [first] = servers;
-    if (fleet.guard === 'record' && first && recordOf(world.tables)?.holder === '') setRole(fleet, first.thing, 'active');
+    if (fleet.guard === 'record' && first && recordOf(world.tables)?.holder === '')
+      setRole(fleet, first.thing, 'active');
   }
   if (recovered()) return { blocks: signed.indexOf(true, from + 1) - from, stuck: undefined };
   if (broken()) return { blocks: undefined, stuck: undefined };
-  const states = servers.map(({ name, signer }) => `${name} ${signer?.state ?? 'off'}`).join(', ');
+  const states = servers.map(({ name, signer }) => `${name} ${signer?.status?.state ?? 'off'}`).join(', ');
   return { blocks: undefined, stuck: `${states}; record ${JSON.stringify(recordOf(world.tables))}` };
 }

@@ -1,4 +1,4 @@
-/** `npm run simulate`: whole fleets under faults, until so many signatures were released. */
+/** `npm run simulate`: whole fleets under faults, until so many sign requests were answered. */
 
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ const usage = `npm run simulate -- [--seed S] [--signs N] [--workers W] [--json]
 npm run simulate -- --seed S --episode I      one episode, its transcript on stdout
 
   --seed S      which fleets and faults (default: a fresh one, which is printed)
-  --signs N     until so many signatures were released (default 20000)
+  --signs N     until the signers answered so many sign requests (default 20000)
   --workers W   threads (default: one a core); the result does not depend on it
   --json        the last line is a JSON object
 
@@ -70,7 +70,7 @@ if (episode !== undefined) {
 }
 
 const beganMs = performance.now();
-process.stdout.write(`seed ${seed}, ${signsMin} signatures, ${workers} threads\n`);
+process.stdout.write(`seed ${seed}, ${signsMin} sign requests, ${workers} threads\n`);
 const total = await run({
   seed,
   signsMin,
@@ -81,8 +81,8 @@ const total = await run({
 const seconds = Math.round((performance.now() - beganMs) / 100) / 10;
 const { signs, faults, conflicts, missedBlocks, blocksToRecoverMax, episodes, bad } = total;
 process.stdout.write(
-  `${signs} signatures of ${episodes} fleets under ${faults} faults: ${conflicts} violations, ` +
-    `${Math.round(signs / Math.max(0.1, seconds))} signatures a second\n`,
+  `${signs} sign requests to ${episodes} fleets under ${faults} faults, ${total.released} signatures: ` +
+    `${conflicts} violations; ${Math.round(signs / Math.max(0.1, seconds))} requests a second\n`,
 );
 if (bad) {
   process.stdout.write(`seed ${seed}, episode ${bad.index}: ${described(bad.outcome)}\n`);
@@ -98,7 +98,7 @@ function described({ violations, stuck, signs, blocksToRecover }: Outcome): stri
   const [first] = violations;
   if (first) return `invariant ${first.invariant} is violated: ${first.text}`;
   if (stuck !== undefined) return `nobody signs though all faults stopped: ${stuck}`;
-  return `${signs} signatures, no violation, signed again after ${blocksToRecover} blocks`;
+  return `${signs} sign requests, no violation, signed again after ${blocksToRecover} blocks`;
 }
 
 /** The smallest schedule found that still goes wrong, and all that happens in it. */
@@ -107,7 +107,9 @@ async function writeTranscript(schedule: Schedule, outcome: Outcome): Promise<vo
   const invariant = outcome.violations[0]?.invariant;
   const small = await shrink(schedule, async (tried) => {
     const again = await replay(tried);
-    return invariant === undefined ? isBad(again) : again.violations.some((one) => one.invariant === invariant);
+    return invariant === undefined
+      ? isBad(again)
+      : again.violations.some((one) => one.invariant === invariant);
   });
   const lines: string[] = [];
   const again = await replay(small, (line) => lines.push(line));

@@ -1,4 +1,4 @@
-/** Runs episodes on several threads until enough signatures were released, and adds up what they did: the same for a seed, however many threads. */
+/** Runs episodes on several threads until enough sign requests were answered, and adds up what they did: the same for a seed, however many threads. */
 
 import { Worker } from 'node:worker_threads';
 import type { Outcome } from './episode.ts';
@@ -6,7 +6,9 @@ import { isBad } from './trial.ts';
 
 export interface Total {
   seed: number;
+  /** Sign requests that signers answered, and the signatures among the answers. */
   signs: number;
+  released: number;
   faults: number;
   conflicts: number;
   missedBlocks: number;
@@ -30,6 +32,7 @@ export function run({ seed, signsMin, workers, worker, workerData }: RunOptions)
   const total: Total = {
     seed,
     signs: 0,
+    released: 0,
     faults: 0,
     conflicts: 0,
     missedBlocks: 0,
@@ -44,6 +47,7 @@ export function run({ seed, signsMin, workers, worker, workerData }: RunOptions)
     for (let outcome = ended.get(total.episodes); outcome; outcome = ended.get(total.episodes)) {
       ended.delete(total.episodes);
       total.signs += outcome.signs;
+      total.released += outcome.released;
       total.faults += outcome.faults;
       total.conflicts += outcome.violations.length;
       total.missedBlocks += outcome.missedBlocks;

@@ -74,19 +74,36 @@ export interface Schedule {
 const faultyBlocks = 40;
 const faultsMax = 14;
 /** Faults that rewrite history: one kind an episode, as an operator who meets two at once is beyond any rule. */
-const rewriting: readonly FaultKind[] = ['old-disk', 'record-deleted', 'record-made-again', 'record-restored', 'record-edited', 'foreign-signer'];
+const rewriting: readonly FaultKind[] = [
+  'old-disk',
+  'record-deleted',
+  'record-made-again',
+  'record-restored',
+  'record-edited',
+  'foreign-signer',
+];
 /** Under the local guard this machine's disk is all that there is: nothing stands behind an old copy of it. */
-const notLocal: readonly FaultKind[] = ['old-disk', 'record-deleted', 'record-made-again', 'record-restored', 'record-edited', 'dynamo-down', 'stray-grant', 'edit'];
+const notLocal: readonly FaultKind[] = [
+  'old-disk',
+  'record-deleted',
+  'record-made-again',
+  'record-restored',
+  'record-edited',
+  'dynamo-down',
+  'stray-grant',
+  'edit',
+];
 
 /** Each episode has its own mix: some faults often, others not at all, so that each gets its chance to matter. */
 export function drawSchedule(seed: number): Schedule {
   const chance = new SeededChance(seed);
-  const sometimes = (probability: number, most: number) => (chance.happens(probability) ? chance.next() * most : 0);
+  const sometimes = (probability: number, most: number) =>
+    chance.happens(probability) ? chance.next() * most : 0;
   const guard = chance.happens(0.12) ? 'local' : 'record';
   const blockMs = chance.pick([250, 250, 400, 400, 600, 1000, 1300, 6000]);
   const mix: Mix = {
     guard,
-    servers: guard === 'local' ? 1 : 2 + chance.below(2),
+    servers: guard === 'local' ? 1 : chance.happens(0.7) ? 2 : 3,
     chain: {
       blockMs,
       validators: 2 + chance.below(4),
@@ -118,20 +135,22 @@ export function drawSchedule(seed: number): Schedule {
     drift: sometimes(0.3, 0.1),
   };
   const faultyMs = faultyBlocks * Math.min(Math.max(blockMs, 500), 1300);
-  const rewrite = chance.pick(rewriting);
-  const usable = faultKinds.filter(
-    (kind) => (!rewriting.includes(kind) || (kind === rewrite && chance.happens(0.5))) && !(guard === 'local' && notLocal.includes(kind)),
-  );
-  const kinds = usable.filter(() => chance.happens(0.4));
+  const here = (kind: FaultKind) => guard === 'record' || !notLocal.includes(kind);
+  const kinds = faultKinds.filter((kind) => !rewriting.includes(kind) && here(kind) && chance.happens(0.4));
   const faults: Fault[] = [];
-  for (let left = kinds.length > 0 ? chance.below(faultsMax + 1) : 0; left > 0; left--) {
+  const add = (kind: FaultKind) =>
     faults.push({
-      kind: chance.pick(kinds),
+      kind,
       atMs: Math.round(chance.next() * faultyMs),
       forMs: Math.round(chance.next() ** 2 * faultyMs * 0.6),
       server: chance.below(6),
       choice: chance.below(1000),
     });
+  for (let left = kinds.length > 0 ? chance.below(faultsMax + 1) : 0; left > 0; left--)
+    add(chance.pick(kinds));
+  if (chance.happens(0.4)) {
+    const kind = chance.pick(rewriting.filter(here));
+    for (let left = 1 + chance.below(3); left > 0; left--) add(kind);
   }
   faults.sort((a, b) => a.atMs - b.atMs);
   return { seed, mix, faultyMs, faults };

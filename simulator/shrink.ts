@@ -6,7 +6,10 @@ import type { Fault, Mix, Schedule } from './schedule.ts';
 export const replaysMax = 250;
 
 /** @param isWrong replays a schedule, and says whether it still goes wrong */
-export async function shrink(schedule: Schedule, isWrong: (tried: Schedule) => Promise<boolean>): Promise<Schedule> {
+export async function shrink(
+  schedule: Schedule,
+  isWrong: (tried: Schedule) => Promise<boolean>,
+): Promise<Schedule> {
   let small = schedule;
   let replays = 0;
   const attempt = async (tried: Schedule): Promise<boolean> => {
@@ -16,7 +19,11 @@ export async function shrink(schedule: Schedule, isWrong: (tried: Schedule) => P
     small = tried;
     return true;
   };
-  for (let part = Math.ceil(small.faults.length / 2); part >= 1; part = part === 1 ? 0 : Math.ceil(part / 2)) {
+  for (
+    let part = Math.ceil(small.faults.length / 2);
+    part >= 1;
+    part = part === 1 ? 0 : Math.ceil(part / 2)
+  ) {
     for (let from = 0; from < small.faults.length; ) {
       const faults: Fault[] = small.faults.toSpliced(from, part);
       if (!(await attempt({ ...small, faults }))) from += part;
@@ -28,9 +35,12 @@ export async function shrink(schedule: Schedule, isWrong: (tried: Schedule) => P
 
 function* calmer(mix: Mix): Generator<Partial<Mix>> {
   for (const group of ['chain', 'node', 'network', 'lambda'] as const) {
-    const rates = Object.entries(mix[group]).filter(([name, rate]) => rate > 0 && rate <= 1 && name !== 'validators');
+    const rates = Object.entries(mix[group]).filter(
+      ([name, rate]) => rate > 0 && rate <= 1 && name !== 'validators',
+    );
     for (const [name] of rates) yield { [group]: { ...mix[group], [name]: 0 } };
   }
-  for (const name of ['throttled', 'failing', 'dies', 'drift'] as const) if (mix[name] > 0) yield { [name]: 0 };
+  for (const name of ['throttled', 'failing', 'dies', 'drift'] as const)
+    if (mix[name] > 0) yield { [name]: 0 };
   if (mix.extensions) yield { extensions: false };
 }

@@ -7,6 +7,9 @@ type Trial = typeof import('./trial.ts');
 // Commander's log is for a cloud; here it would be all that anybody sees.
 for (const level of ['info', 'warn', 'error'] as const) console[level] = () => {};
 
+// Refusals are errors, and a standby refuses all day; nobody reads where from.
+Error.stackTraceLimit = 0;
+
 // A mutant is another bundle of the same episodes.
 const { trial } = workerData as { trial: string };
 const { runTrial } = (await import(trial)) as Trial;

@@ -81,7 +81,8 @@ export class Node {
     });
     // What its WAL replays is the height it was at, from the start, with the clock as it is now.
     this.#post({ kind: 'commit', height: chain.height });
-    if (chance.happens(rates().late)) this.#post({ kind: 'round', height: chain.height + 1, round: 0, ours: false, valid: '' });
+    if (chance.happens(rates().late))
+      this.#post({ kind: 'round', height: chain.height + 1, round: 0, ours: false, valid: '' });
     void this.#run();
   }
 
@@ -165,13 +166,18 @@ export class Node {
     const { chance, process, rates, extensions } = this.#parts;
     const { repeats, differs } = rates();
     const seconds = Math.floor(process.wallMs() / 1000) + chance.below(2);
-    const extension = extensions && ask.step === 3 && ask.block !== '' ? { extension: `e${chance.below(9)}` } : {};
+    const extension =
+      extensions && ask.step === 3 && ask.block !== '' ? { extension: `e${chance.below(9)}` } : {};
     const whole: Ask = { ...ask, seconds, ...extension };
     const signed = await this.#parts.ask(whole);
-    if (repeats > 0 && chance.happens(repeats)) await this.#parts.ask({ ...whole, seconds: seconds + chance.below(3) });
+    if (repeats > 0 && chance.happens(repeats))
+      await this.#parts.ask({ ...whole, seconds: seconds + chance.below(3) });
     if (differs > 0 && chance.happens(differs)) {
       const { extension: _, ...bare } = whole;
-      await this.#parts.ask({ ...bare, block: ask.step !== 1 && chance.happens(0.4) ? '' : `other ${chance.below(2)}` });
+      await this.#parts.ask({
+        ...bare,
+        block: ask.step !== 1 && chance.happens(0.4) ? '' : `other ${chance.below(2)}`,
+      });
     }
     return signed;
   }

@@ -17,11 +17,7 @@ import {
   ResourceNotFoundException,
   UpdateThingShadowCommand,
 } from '@aws-sdk/client-iot-data-plane';
-import {
-  fleetTableName,
-  fleetTablePartitionKey,
-  fleetTableSortKey,
-} from '../../protocol/fleet-table.ts';
+import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
 import { signTableName } from '../../protocol/sign-record.ts';
 import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
 import type { Process } from '../world/process.ts';

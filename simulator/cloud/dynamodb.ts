@@ -15,8 +15,8 @@ export class Tables {
   readonly #tables = new Map<string, Map<string, Item>>();
   /** Told of each update that took effect: puts are an administrator's. */
   onUpdate: (table: string, before: Item | undefined, after: Item) => void = () => {};
-  /** What happens to the table just before the next update of it is looked at: the worst of moments. */
-  readonly #beforeNext = new Map<string, () => void>();
+  /** What happens just before the next such update is looked at: the worst of moments. */
+  #interrupt: { before: (update: Update) => boolean; act: () => void } | undefined;
 
   get(table: string, key: Record<string, Attribute>): Item | undefined {
     return this.#of(table).get(keyOf(key));
@@ -34,8 +34,8 @@ export class Tables {
     this.#of(table).set(keyOf(key), item);
   }
 
-  beforeNext(table: string, act: () => void): void {
-    this.#beforeNext.set(table, act);
+  interrupt(before: (update: Update) => boolean, act: () => void): void {
+    this.#interrupt = { before, act };
   }
 
   /** As an administrator alone: no software of ours may. */
@@ -47,9 +47,11 @@ export class Tables {
   update(input: Update): Item | undefined {
     const { TableName = '', Key = {}, UpdateExpression = '', ConditionExpression } = input;
     const of = { names: input.ExpressionAttributeNames ?? {}, values: input.ExpressionAttributeValues ?? {} };
-    const interrupts = this.#beforeNext.get(TableName);
-    this.#beforeNext.delete(TableName);
-    interrupts?.();
+    if (this.#interrupt?.before(input)) {
+      const { act } = this.#interrupt;
+      this.#interrupt = undefined;
+      act();
+    }
     const before = this.get(TableName, Key);
     if (!meets(ConditionExpression, before, of)) return undefined;
     const after = updated(UpdateExpression, before ?? Key, of);

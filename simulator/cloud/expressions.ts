@@ -109,7 +109,7 @@ function one(tokens: Tokens): Test {
   }
   const comparison = tokens.take();
   const second = tokens.take();
-  return (item, of) => compare(item?.[nameOf(first, of)], comparison, valueOf(second, of));
+  return (item, of) => compare(item?.[nameOf(first, of)], comparison, valueFor(second, of));
 }
 
 function compare(a: Attribute | undefined, comparison: string, b: Attribute): boolean {
@@ -164,12 +164,12 @@ function set(tokens: Tokens): Change {
     const value = tokens.take();
     tokens.take(')');
     return (item, before, of) => {
-      item[nameOf(name, of)] = before?.[nameOf(other, of)] ?? valueOf(value, of);
+      item[nameOf(name, of)] = before?.[nameOf(other, of)] ?? valueFor(value, of);
     };
   }
   const value = tokens.take();
   return (item, _, of) => {
-    item[nameOf(name, of)] = valueOf(value, of);
+    item[nameOf(name, of)] = valueFor(value, of);
   };
 }
 
@@ -186,7 +186,7 @@ function nameOf(token: string, { names }: Placeholders): string {
   return name;
 }
 
-function valueOf(token: string, { values }: Placeholders): Attribute {
+function valueFor(token: string, { values }: Placeholders): Attribute {
   const value = values[token];
   if (value === undefined) throw new Error(`${token} is not among the expression's attribute values`);
   return value;

@@ -9,8 +9,17 @@ import presenceRule from '../../cloud-rules/rules/beam_presence.json' with { typ
 import deletedRule from '../../cloud-rules/rules/beam_role_deleted.json' with { type: 'json' };
 import documentsRule from '../../cloud-rules/rules/beam_role_documents.json' with { type: 'json' };
 import requestRule from '../../cloud-rules/rules/beam_role_request.json' with { type: 'json' };
-import { applyShadowRequest, type ShadowMessage, type StoredShadow } from '../../local-cloud/engines/shadow.ts';
-import { parseShadowTopic, type ShadowKey, type ShadowOperation, shadowTopicPrefix } from '../../local-cloud/engines/shadow-request.ts';
+import {
+  applyShadowRequest,
+  type ShadowMessage,
+  type StoredShadow,
+} from '../../local-cloud/engines/shadow.ts';
+import {
+  parseShadowTopic,
+  type ShadowKey,
+  type ShadowOperation,
+  shadowTopicPrefix,
+} from '../../local-cloud/engines/shadow-request.ts';
 import { evaluateStatement } from '../../local-cloud/engines/sql/evaluate.ts';
 import { parsePayload } from '../../local-cloud/engines/sql/message.ts';
 import { parseStatement } from '../../local-cloud/engines/sql/parser.ts';

@@ -4,9 +4,9 @@ import { type SignRecord, signTableName, signTablePartitionKey } from '../../pro
 import { fromItem } from '../../protocol/sign-record-dynamodb.ts';
 import type { SignTable } from '../../signer/record-client.ts';
 import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
+import type { Oracle } from '../fleet/oracle.ts';
 import type { Way } from '../world/network.ts';
 import type { Process } from '../world/process.ts';
-import type { Oracle } from '../fleet/oracle.ts';
 import type { Tables } from './dynamodb.ts';
 import type { Attribute, Item } from './expressions.ts';
 

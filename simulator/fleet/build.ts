@@ -1,7 +1,13 @@
 /** Puts a fleet together: cloud, chain, servers, an enrolled key. */
 
 import { toJsonItem } from '../../protocol/dynamodb-json.ts';
-import { type FleetConfig, fleetItems, fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
+import {
+  type FleetConfig,
+  fleetItems,
+  fleetTableName,
+  fleetTablePartitionKey,
+  fleetTableSortKey,
+} from '../../protocol/fleet-table.ts';
 import type { SignPosition } from '../../protocol/sign-position.ts';
 import { enrol, type SignRecord, signTableName } from '../../protocol/sign-record.ts';
 import { fromItem, toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
@@ -87,7 +93,12 @@ export function buildFleet({ seed, mix }: Schedule, trace: (text: string) => voi
   const servers = Array.from({ length: mix.servers }, (_, index) => {
     const letter = String.fromCharCode(97 + index);
     const zone = zones[index % zones.length] ?? '';
-    const server = new Server(world, { name: letter, thing: `${fleetName}_${letter}`, zone, machineId: `machine-${letter}` });
+    const server = new Server(world, {
+      name: letter,
+      thing: `${fleetName}_${letter}`,
+      zone,
+      machineId: `machine-${letter}`,
+    });
     server.clock.rate = 1 + (chance.next() * 2 - 1) * mix.drift;
     return server;
   });

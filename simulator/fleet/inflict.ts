@@ -1,7 +1,7 @@
 /** Does a scheduled fault to a fleet, and takes it back when its time is over. */
 
 import { enrol, grant, signTableName } from '../../protocol/sign-record.ts';
-import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
+import { toAttribute, toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
 import type { Item } from '../cloud/expressions.ts';
 import type { Fault, FaultKind } from '../schedule.ts';
 import type { DiskImage } from '../world/disk.ts';
@@ -45,7 +45,7 @@ const clonesMax = 3;
 
 export function inflict(fleet: Fleet, fault: Fault, history: History): void {
   const { world, servers } = fleet;
-  const { scheduler, tables, chain } = world;
+  const { scheduler, chain } = world;
   const server = servers[fault.server % servers.length];
   if (!server) return;
   const { kind, choice, forMs } = fault;
@@ -110,8 +110,8 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
     case 'record-made-again':
     case 'record-restored':
     case 'record-edited':
-      if (choice % 3 === 0) administer(fleet, kind, choice, history);
-      else tables.beforeNext(signTableName, () => administer(fleet, kind, choice, history));
+    case 'stray-grant':
+      atSomeMoment(fleet, choice, () => administer(fleet, kind, Math.floor(choice / 8), history));
       break;
     case 'dynamo-down':
       world.dynamo.down = true;
@@ -132,47 +132,74 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
       });
       break;
     case 'foreign-signer':
-      for (let height = chain.height + 1; height <= chain.height + 1 + (choice % 5); height++) chain.foreign.add(height);
+      for (let height = chain.height + 1; height <= chain.height + 1 + (choice % 5); height++)
+        chain.foreign.add(height);
       break;
     case 'edit':
       editShadow(fleet, choice);
       break;
-    case 'stray-grant': {
-      const record = recordOf(tables);
-      if (record) tables.update(toUpdateItem(signTableName, grant(recordKey, record, server.thing)));
-      break;
-    }
     case 'node-restart-all':
       for (const one of servers) one.kill('node');
       break;
   }
 }
 
-/** What an administrator can do to the record, and no software of ours. */
+/** By what each update of the record sets. */
+const updates = { sign: '#height ', claim: '#holder ', renew: 'SET #incarnation ', grant: '#grantTo ' };
+const moments = [updates.sign, updates.claim, updates.claim, updates.renew, updates.grant, 'SET '];
+
+/** Now, or between somebody's reading and its write. */
+function atSomeMoment({ world }: Fleet, choice: number, act: () => void): void {
+  const sets = moments[choice % 8];
+  if (sets === undefined) act();
+  else world.tables.interrupt((update) => update.UpdateExpression?.includes(sets) === true, act);
+}
+
+/** What an administrator can do to the record, and no software of ours; and a grant that nobody asked for. */
 function administer(fleet: Fleet, kind: FaultKind, choice: number, history: History): void {
-  const { tables, chain } = fleet.world;
+  const { servers, world } = fleet;
+  const { tables, chain } = world;
   const put = (item: Item) => tables.put(signTableName, recordItemKey, item);
   const current = tables.get(signTableName, recordItemKey);
-  fleet.world.trace(`${kind} takes place`);
+  world.trace(`${kind} takes place`);
+  const thing = servers[choice % servers.length]?.thing ?? '';
   switch (kind) {
     case 'record-deleted':
-      return tables.remove(signTableName, recordItemKey);
+      tables.remove(signTableName, recordItemKey);
+      return;
     case 'record-made-again':
       tables.remove(signTableName, recordItemKey);
-      tables.update(toUpdateItem(signTableName, enrol(recordKey, 'record-again', { height: 0, round: 0, step: 3 })));
+      put({ ...made(), key: { S: recordKey } });
       return;
     case 'record-restored': {
-      const old = history.recordBefore(chain.height, choice);
-      // Beam's own restore gives it another id; an administrator who puts the item back by hand does not.
-      if (old) put(choice % 2 === 0 ? old : { ...old, recordId: { S: 'record-restored' } });
+      const old = choice % 3 === 0 ? current : history.recordBefore(chain.height, choice);
+      // Beam's own restore gives it another id; an administrator who puts an older item back by hand does not.
+      if (old) put(choice % 3 === 1 ? old : { ...old, recordId: { S: `restored-${choice}` } });
       return;
     }
     case 'record-edited': {
-      const thing = fleet.servers[choice % fleet.servers.length]?.thing ?? '';
-      if (current) put({ ...current, [choice % 2 === 0 ? 'holder' : 'grantTo']: { S: thing } });
+      const edits: Record<string, Item[string]>[] = [
+        { holder: { S: thing } },
+        { grantTo: { S: thing } },
+        { incarnation: { S: `edited-${choice}` } },
+        { epoch: { N: `${Math.max(0, Number(current?.epoch?.N) - 1)}` } },
+        { signBytes: { S: Buffer.from(`edited-${choice}`).toString('base64') } },
+      ];
+      if (current) put({ ...current, ...edits[choice % edits.length] });
+      return;
+    }
+    case 'stray-grant': {
+      const record = recordOf(tables);
+      const to = choice % 2 === 0 && record?.grantTo ? record.grantTo : thing;
+      if (record) tables.update(toUpdateItem(signTableName, grant(recordKey, record, to)));
       return;
     }
   }
+}
+
+function made(): Item {
+  const { set } = enrol(recordKey, 'record-again', { height: 0, round: 0, step: 3 });
+  return Object.fromEntries(Object.entries(set).map(([name, value]) => [name, toAttribute(value)]));
 }
 
 function clone(fleet: Fleet, of: Server, choice: number, later: (act: () => void) => void): void {

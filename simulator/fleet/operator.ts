@@ -46,10 +46,17 @@ export function callBack(fleet: Fleet): void {
   for (const { thing } of servers) if (thing !== holder) setRole(fleet, thing, 'standby');
 }
 
-/** Whether there is anything that no software of ours may mend: a record that is gone or another one, a bar. */
+/** What a record shows when it was put back or changed by hand: no grant until it is enrolled anew (`lambdas/roles/core/trouble.ts`). */
+const recordTroubles = ['record-went-back', 'record-conflict'];
+
+/** Whether there is anything that no software of ours may mend. */
 export function needsPerson({ world, servers, guard }: Fleet): boolean {
   if (guard === 'record' && !world.tables.get(signTableName, recordItemKey)) return true;
-  return servers.every(({ signer }) => ['refusing', 'unenrolled'].includes(signer?.state ?? ''));
+  const states = servers.map(({ signer }) => signer?.status);
+  return (
+    states.some((status) => recordTroubles.includes(status?.code ?? '')) ||
+    states.every((status) => status?.state === 'refusing' || status?.state === 'unenrolled')
+  );
 }
 
 /** As docs tell: all signers stopped, states moved away, the record removed, then enrolled with a floor above all that is known. */
@@ -60,7 +67,8 @@ export function mend(fleet: Fleet, times: number): void {
   if (record) floor = laterPosition(floor, record);
   for (const server of servers) {
     server.powerOff(false);
-    for (const [path, text] of server.disk.image()) if (path === `${stateDir}/state.json`) floor = laterPosition(floor, seenIn(text));
+    for (const [path, text] of server.disk.image())
+      if (path === `${stateDir}/state.json`) floor = laterPosition(floor, seenIn(text));
   }
   const { height, round, step } = floor;
   enrolAnew(fleet, { height, round, step }, `mended-${times}`);

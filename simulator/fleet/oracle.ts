@@ -63,7 +63,13 @@ export class Oracle {
     const disk = read();
     const { UpdateExpression: update, Key } = input;
     const isRecord = 'key' in Key && Key.key !== undefined && 'S' in Key.key && Key.key.S === recordKey;
-    const kind: Kind = !isRecord ? 'beat' : /#height /.test(update) ? 'sign' : /#holder /.test(update) ? 'claim' : 'renew';
+    const kind: Kind = !isRecord
+      ? 'beat'
+      : /#height /.test(update)
+        ? 'sign'
+        : /#holder /.test(update)
+          ? 'claim'
+          : 'renew';
     if (kind === 'claim' || kind === 'renew') {
       const place = /#incarnation = (:v\d+)/.exec(update)?.[1] ?? '';
       const value = input.ExpressionAttributeValues[place];
@@ -80,7 +86,10 @@ export class Oracle {
   applied({ kind, disk, epoch, committed }: Sent, before: SignRecord | undefined, after: SignRecord): void {
     const { safety, name, thing } = this.#parts;
     if (kind === 'beat') return;
-    if (!before) return safety.violated(4, `${name} wrote a record that was not there`);
+    if (!before) {
+      safety.violated(4, `${name} wrote a record that was not there`);
+      return;
+    }
     const pinned = disk.record?.recordId;
     if (before.recordId !== pinned) {
       safety.violated(4, `${name} wrote record ${before.recordId}, enrolled is ${pinned}`);
@@ -94,10 +103,12 @@ export class Oracle {
     if (before.holder !== thing) safety.violated(3, `${name} wrote the record that ${before.holder} held`);
     if (kind === 'renew') {
       const known = [disk.incarnation, ...(disk.pendingIncarnations ?? [])];
-      if (!known.includes(before.incarnation)) safety.violated(3, `${name} took the record over from a process it knows nothing of`);
+      if (!known.includes(before.incarnation))
+        safety.violated(3, `${name} took the record over from a process it knows nothing of`);
       return;
     }
-    if (before.epoch !== epoch) safety.violated(3, `${name} wrote as of epoch ${epoch} in epoch ${before.epoch}`);
+    if (before.epoch !== epoch)
+      safety.violated(3, `${name} wrote as of epoch ${epoch} in epoch ${before.epoch}`);
     if (this.#incarnation !== undefined && before.incarnation !== this.#incarnation) {
       safety.violated(3, `${name} wrote though another process of its name held the record`);
     }
@@ -124,26 +135,36 @@ export class Oracle {
   /** A signature is about to be made. */
   signs(): void {
     const { safety, name } = this.#parts;
-    if (this.#untrusted !== undefined) safety.violated(4, `${name} signs though it read that ${this.#untrusted}`);
+    if (this.#untrusted !== undefined)
+      safety.violated(4, `${name} signs though it read that ${this.#untrusted}`);
   }
 
   /** Invariant 9, at a first signature. */
   #checkFirst(before: SignRecord, after: SignRecord, committed: number): void {
     const { safety, name, foreign } = this.#parts;
     const top = Math.min(committed, after.height - 1);
-    const found = [...foreign].find((height) => height > before.height && height <= top && height > top - commitsLookedAt);
+    const found = [...foreign].find(
+      (height) => height > before.height && height <= top && height > top - commitsLookedAt,
+    );
     if (found !== undefined) {
-      safety.violated(9, `${name} signed first at ${after.height}, though somebody else signed ${found} above the record's ${before.height}`);
+      safety.violated(
+        9,
+        `${name} signed first at ${after.height}, though somebody else signed ${found} above the record's ${before.height}`,
+      );
     }
   }
 }
 
 /** Only what lasts: a record that is missing or another one is judged anew at each reading. */
-function distrust(record: SignRecord | undefined, { record: pin, seen, epochSeen = 0 }: Partial<SignerState>): string | undefined {
+function distrust(
+  record: SignRecord | undefined,
+  { record: pin, seen, epochSeen = 0 }: Partial<SignerState>,
+): string | undefined {
   if (!record || !pin || !seen || record.recordId !== pin.recordId) return undefined;
   const order = comparePositions(record, seen);
   if (record.epoch < epochSeen) return `the record is at epoch ${record.epoch}, ${epochSeen} was seen`;
   if (order < 0) return `the record is at height ${record.height}, ${seen.height} was seen`;
-  if (order === 0 && record.signBytes !== seen.signBytes) return 'the record holds other bytes than were seen';
+  if (order === 0 && record.signBytes !== seen.signBytes)
+    return 'the record holds other bytes than were seen';
   return undefined;
 }

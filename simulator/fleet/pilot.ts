@@ -1,9 +1,14 @@
 /** A pilot process of a simulated server: production's role keeper, shadow sync and reports, on this world's effects. */
 
 import { pino } from 'pino';
-import { configFile } from '../../protocol/config.ts';
-import type { ControlRequest, SignerStatus } from '../../protocol/signer-control.ts';
-import { blockSeconds, type ChainView, committed, counted, initialChainView, missedInRow } from '../../device-agent/chain/chain-view.ts';
+import {
+  blockSeconds,
+  type ChainView,
+  committed,
+  counted,
+  initialChainView,
+  missedInRow,
+} from '../../device-agent/chain/chain-view.ts';
 import { NotSentError } from '../../device-agent/cloud/cloud-link.ts';
 import { MessageMaker, type OutgoingMessage } from '../../device-agent/cloud/messages.ts';
 import { ShadowSync } from '../../device-agent/cloud/shadow-sync.ts';
@@ -12,6 +17,8 @@ import { health } from '../../device-agent/health/reports.ts';
 import type { RoleInput } from '../../device-agent/role/plan-role.ts';
 import { RoleKeeper, type SignerSeen } from '../../device-agent/role/role-keeper.ts';
 import { type SignerLinkEvents, signerSilenceMs } from '../../device-agent/role/signer-link.ts';
+import { configFile } from '../../protocol/config.ts';
+import type { ControlRequest, SignerStatus } from '../../protocol/signer-control.ts';
 import { chainId } from '../../signer/rehearsal/requests.ts';
 import type { Client } from '../cloud/iot.ts';
 import { Process } from '../world/process.ts';
@@ -21,6 +28,10 @@ import { fleetName, type World } from './world.ts';
 
 const log = pino({ level: 'silent' });
 const effectsMax = 200;
+const settings = configFile.parse({
+  gaiad: { command: ['gaiad'], home: 'gaiad', rpc: 'http://localhost:26657', p2p: 'localhost:26656' },
+  signer: { chain_id: chainId },
+});
 const tickMs = 250;
 const shadowTickMs = 500;
 const lookAtLinkMs = 500;
@@ -36,7 +47,8 @@ export class Pilot {
   readonly #messages: MessageMaker;
   readonly #link: SignerSocket;
   readonly #client: Client = {
-    receive: (topic, payload) => this.#server.way.down(() => this.process.deliver(() => this.#heard(topic, payload))),
+    receive: (topic, payload) =>
+      this.#server.way.down(() => this.process.deliver(() => this.#heard(topic, payload))),
     replaced: () => this.process.deliver(() => this.#disconnected()),
   };
   #chain: ChainView = initialChainView;
@@ -74,7 +86,8 @@ export class Pilot {
       messages: this.#messages,
       openSigner: (events) => this.#link.open(events),
       cloud: () => ({
-        report: (_, reported) => this.#shadow.take({ type: 'report', reported: JSON.parse(JSON.stringify(reported)) }),
+        report: (_, reported) =>
+          this.#shadow.take({ type: 'report', reported: JSON.parse(JSON.stringify(reported)) }),
         reported: () => this.#shadow.reported,
         sendNow: (message) => this.#send(message),
         queue: (message) => this.#send(message),
@@ -145,31 +158,40 @@ export class Pilot {
         ? undefined
         : {
             node_info: { id: name, network: chainId, version: '' },
-            sync_info: { latest_block_height: this.#chain.height, latest_block_time: 0, catching_up: catchingUp },
+            sync_info: {
+              latest_block_height: this.#chain.height,
+              latest_block_time: 0,
+              catching_up: catchingUp,
+            },
             validator_info: { address: '', voting_power: 0 },
           };
     this.#send(
-      this.#messages.health(
-        health({
-          home: { root: '/', thing, node: { fleet: fleetName, node: name, kind: 'validator', zone }, config: this.#config, path: (path) => path },
+      this.#messages.health({
+        ...health({
+          home: {
+            root: '/',
+            thing,
+            node: { fleet: fleetName, node: name, kind: 'validator', zone },
+            config: settings,
+            path: (path) => path,
+          },
           role: this.#role.reported,
           gaiad: { overlay: '', lastGood: '', state: status ? 'running' : 'unresponsive', rejected: [] },
           chain: this.#chain,
-          node: { status, answeredAtMs: this.process.nowMs(), silentSinceMs: undefined, peers: 4, chainVersion: undefined },
+          node: {
+            status,
+            answeredAtMs: this.process.nowMs(),
+            silentSinceMs: undefined,
+            peers: 4,
+            chainVersion: undefined,
+          },
           signer: { up: this.#link.up, status: this.#link.status },
           load: undefined,
           monotonicMs: this.process.nowMs(),
         }),
-      ),
+        everySeconds: this.#world.healthSeconds,
+      }),
     );
-  }
-
-  get #config() {
-    return configFile.parse({
-      gaiad: { command: ['gaiad'], home: 'gaiad', rpc: 'http://localhost:26657', p2p: 'localhost:26656' },
-      signer: { chain_id: chainId },
-      health: { seconds: this.#world.healthSeconds },
-    });
   }
 
   #send({ topic, payload }: OutgoingMessage): void {

@@ -29,12 +29,15 @@ export class Safety {
   readonly #released = new Map<string, Released>();
   /** The precommits for a block, by height. */
   readonly #precommits = new Map<number, Released[]>();
+  /** Sign requests that a signer answered, with a signature or without. */
+  asked = 0;
   #signs = 0;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
+  /** Signatures that were released. */
   get signs(): number {
     return this.#signs;
   }
@@ -68,7 +71,10 @@ export class Safety {
       undefined,
     );
     if (last && last.epoch < epoch && last.block !== block) {
-      this.violated(6, `${showPosition(at)} for ${block} by ${by}, though ${last.by} precommitted ${last.block}`);
+      this.violated(
+        6,
+        `${showPosition(at)} for ${block} by ${by}, though ${last.by} precommitted ${last.block}`,
+      );
     }
     if (at.step === 3) this.#precommits.set(at.height, [...precommits, one]);
   }
@@ -76,14 +82,22 @@ export class Safety {
   /** Invariants 3 and 5, at the record itself. `before` and `after` are of one record. */
   wrote(before: SignRecord, after: SignRecord): void {
     const order = comparePositions(after, before);
-    if (after.epoch < before.epoch) this.violated(3, `the record's epoch went from ${before.epoch} to ${after.epoch}`);
+    if (after.epoch < before.epoch)
+      this.violated(3, `the record's epoch went from ${before.epoch} to ${after.epoch}`);
     if (order < 0) this.violated(3, `the record went from ${showPosition(before)} to ${showPosition(after)}`);
     if (order === 0 && after.signBytes !== before.signBytes) {
       this.violated(3, `the record's bytes at ${showPosition(after)} were replaced`);
     }
     const grants = after.grantEpoch - before.grantEpoch;
-    if ((grants !== 0 && grants !== 1) || after.grantEpoch < after.epoch || (grants === 0 && after.grantTo !== before.grantTo)) {
-      this.violated(3, `the grant went from ${before.grantEpoch} ${before.grantTo} to ${after.grantEpoch} ${after.grantTo}`);
+    if (
+      (grants !== 0 && grants !== 1) ||
+      after.grantEpoch < after.epoch ||
+      (grants === 0 && after.grantTo !== before.grantTo)
+    ) {
+      this.violated(
+        3,
+        `the grant went from ${before.grantEpoch} ${before.grantTo} to ${after.grantEpoch} ${after.grantTo}`,
+      );
     }
   }
 }

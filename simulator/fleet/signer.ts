@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { signTableName } from '../../protocol/sign-record.ts';
 import type { SignerStatus } from '../../protocol/signer-control.ts';
-import { ClosedGuard, type Guard } from '../../signer/core/guard.ts';
+import { ClosedGuard, type Guard, type GuardStatus } from '../../signer/core/guard.ts';
 import { LocalSigner } from '../../signer/core/local-signer.ts';
 import { NodeWatch } from '../../signer/core/node-watch.ts';
 import type { Clock, Journal, Log, NodeView, SigningKey } from '../../signer/core/ports.ts';
@@ -69,7 +69,12 @@ export class Signer {
     const server = this.#server;
     const file = new DiskStateFile(stateDir, server.disk.of(process));
     const reading = await file.load();
-    const pins = { thing: server.thing, chainId, table: signTableName, dynamo: { table: signTableName, region: 'sim' } };
+    const pins = {
+      thing: server.thing,
+      chainId,
+      table: signTableName,
+      dynamo: { table: signTableName, region: 'sim' },
+    };
     const refusal = refusalOf(reading, pins, { publicKey }, server.machineId);
     const clock: Clock = {
       now: () => process.nowMs(),
@@ -79,9 +84,18 @@ export class Signer {
     if (reading.kind !== 'state' || refusal) {
       const { height, round, step } = reading.kind === 'state' ? reading.state.own : nothingHeld;
       if (!refusal) throw new Error('a reading without a state is a refusal');
-      this.#guard = new ClosedGuard(refusal, { guard: 'none', epoch: 0, height: 0, released: { height, round, step } });
+      this.#guard = new ClosedGuard(refusal, {
+        guard: 'none',
+        epoch: 0,
+        height: 0,
+        released: { height, round, step },
+      });
     } else {
-      const keeper = new StateKeeper(file, reading.state, () => void process.sleep(fatalMs).then(() => process.kill()));
+      const keeper = new StateKeeper(
+        file,
+        reading.state,
+        () => void process.sleep(fatalMs).then(() => process.kill()),
+      );
       const parts = {
         keeper,
         clock,
@@ -106,7 +120,14 @@ export class Signer {
       }
     }
     const guard = this.#guard;
-    this.#service = new SigningService({ publicKey, chainId, guard: () => guard, watch: this.#watch, clock, log: silent });
+    this.#service = new SigningService({
+      publicKey,
+      chainId,
+      guard: () => guard,
+      watch: this.#watch,
+      clock,
+      log: silent,
+    });
     this.#watch.connection(server.node !== undefined);
     process.every(1000, () => this.push());
     await guard.start();
@@ -121,8 +142,8 @@ export class Signer {
     });
   }
 
-  get state(): string | undefined {
-    return this.#guard?.status().state;
+  get status(): GuardStatus | undefined {
+    return this.#guard?.status();
   }
 
   /** A pilot that watches the control socket. */
@@ -174,26 +195,42 @@ export class Signer {
   async ask(ask: Ask): Promise<{ signed: true } | { refused: string }> {
     const message = request(ask);
     const service = this.#service;
-    if (!service || (message.kind !== 'signVote' && message.kind !== 'signProposal')) return { refused: 'down' };
+    if (!service || (message.kind !== 'signVote' && message.kind !== 'signProposal'))
+      return { refused: 'down' };
     this.#committedAtAsk = this.#server.node?.model.committed ?? 0;
     const answer = parseResponse(await this.process.gate(await service.answer(message)));
+    this.#world.safety.asked += 1;
     if (answer.kind === 'error') return { refused: answer.description };
-    if (answer.kind !== 'signVote' && answer.kind !== 'signProposal') throw new Error('not an answer to this');
-    const asked = message.kind === 'signVote' ? voteRequest(chainId, message.vote) : proposalRequest(chainId, message.proposal);
+    if (answer.kind !== 'signVote' && answer.kind !== 'signProposal')
+      throw new Error('not an answer to this');
+    const asked =
+      message.kind === 'signVote'
+        ? voteRequest(chainId, message.vote)
+        : proposalRequest(chainId, message.proposal);
     const bytes = asked.signBytesAt(answer.kind === 'signVote' ? timestampText(answer.timestamp) : '');
     const { safety } = this.#world;
     // The node checks so too (types/vote.go `SignAndCheckVote`).
     if (!bytes || !Buffer.from(standInSignature(bytes)).equals(answer.signature)) {
-      safety.violated(1, `${this.#server.name} answered with a signature of something else than ${JSON.stringify(ask)}`);
+      safety.violated(
+        1,
+        `${this.#server.name} answered with a signature of something else than ${JSON.stringify(ask)}`,
+      );
       return { refused: 'unusable' };
     }
-    if (answer.kind === 'signVote' && answer.extensionSignature.length > 0 && (ask.step !== 3 || ask.block === '')) {
+    if (
+      answer.kind === 'signVote' &&
+      answer.extensionSignature.length > 0 &&
+      (ask.step !== 3 || ask.block === '')
+    ) {
       safety.violated(2, `${this.#server.name} signed an extension beside ${JSON.stringify(ask)}`);
     }
     const hash = createHash('sha256').update(bytes).digest('hex');
     const epoch = this.#journalled.get(hash);
     if (epoch === undefined || !this.#server.disk.durable(`${stateDir}/journal.jsonl`)?.includes(hash)) {
-      safety.violated(2, `${this.#server.name} released ${JSON.stringify(ask)}, which no journal on disk has`);
+      safety.violated(
+        2,
+        `${this.#server.name} released ${JSON.stringify(ask)}, which no journal on disk has`,
+      );
     }
     const { height, round, step } = asked.position;
     const { chain } = this.#world;
@@ -268,7 +305,9 @@ export class Signer {
     const text = Buffer.from(bytes).toString('base64');
     const state = this.#durableState();
     const { safety, held } = this.#world;
-    if (state.guard !== 'local' && !held.has(text)) safety.violated(2, `${this.#server.name} signs what no record ever held`);
-    if (state.own?.signBytes !== text) safety.violated(2, `${this.#server.name} signs what its disk does not hold`);
+    if (state.guard !== 'local' && !held.has(text))
+      safety.violated(2, `${this.#server.name} signs what no record ever held`);
+    if (state.own?.signBytes !== text)
+      safety.violated(2, `${this.#server.name} signs what its disk does not hold`);
   }
 }

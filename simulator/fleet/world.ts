@@ -1,11 +1,16 @@
 /** What every part of a simulated fleet shares. */
 
 import { createHash } from 'node:crypto';
-import { signRecordKey, signTableName, signTablePartitionKey, type SignRecord } from '../../protocol/sign-record.ts';
+import {
+  type SignRecord,
+  signRecordKey,
+  signTableName,
+  signTablePartitionKey,
+} from '../../protocol/sign-record.ts';
 import { fromItem } from '../../protocol/sign-record-dynamodb.ts';
 import { consensusAddress } from '../../signer/core/service.ts';
-import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
 import { chainId } from '../../signer/rehearsal/requests.ts';
+import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
 import type { Chain } from '../chain/chain.ts';
 import type { NodeRates } from '../chain/node.ts';
 import type { Tables } from '../cloud/dynamodb.ts';
