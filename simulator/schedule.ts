@@ -100,7 +100,7 @@ export function drawSchedule(seed: number): Schedule {
   const sometimes = (probability: number, most: number) =>
     chance.happens(probability) ? chance.next() * most : 0;
   const guard = chance.happens(0.12) ? 'local' : 'record';
-  const blockMs = chance.pick([250, 250, 400, 400, 600, 1000, 1300, 6000]);
+  const blockMs = chance.pick([200, 200, 200, 300, 400, 600, 1300, 6000]);
   const mix: Mix = {
     guard,
     servers: guard === 'local' ? 1 : chance.happens(0.7) ? 2 : 3,
@@ -113,8 +113,8 @@ export function drawSchedule(seed: number): Schedule {
       unseen: sometimes(0.7, 0.25),
     },
     node: {
-      repeats: sometimes(0.5, 0.3),
-      differs: sometimes(0.5, 0.3),
+      repeats: sometimes(0.7, 0.6),
+      differs: sometimes(0.6, 0.4),
       leaps: sometimes(0.2, 0.05),
       late: sometimes(0.6, 0.8),
     },
@@ -134,7 +134,7 @@ export function drawSchedule(seed: number): Schedule {
     healthSeconds: chance.pick([2, 10]),
     drift: sometimes(0.3, 0.1),
   };
-  const faultyMs = faultyBlocks * Math.min(Math.max(blockMs, 500), 1300);
+  const faultyMs = faultyBlocks * Math.min(Math.max(blockMs, 400), 1300);
   const here = (kind: FaultKind) => guard === 'record' || !notLocal.includes(kind);
   const kinds = faultKinds.filter((kind) => !rewriting.includes(kind) && here(kind) && chance.happens(0.4));
   const faults: Fault[] = [];
