@@ -79,6 +79,10 @@ const rewriting: readonly FaultKind[] = [
   'record-deleted',
   'record-made-again',
   'record-restored',
+  'record-restored',
+  // Of many kinds itself.
+  'record-edited',
+  'record-edited',
   'record-edited',
   'foreign-signer',
 ];
@@ -148,7 +152,7 @@ export function drawSchedule(seed: number): Schedule {
     });
   for (let left = kinds.length > 0 ? chance.below(faultsMax + 1) : 0; left > 0; left--)
     add(chance.pick(kinds));
-  if (chance.happens(0.4)) {
+  if (chance.happens(0.5)) {
     const kind = chance.pick(rewriting.filter(here));
     for (let left = 1 + chance.below(3); left > 0; left--) add(kind);
   }

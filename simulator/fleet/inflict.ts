@@ -111,7 +111,11 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
     case 'record-restored':
     case 'record-edited':
     case 'stray-grant':
-      atSomeMoment(fleet, choice, () => administer(fleet, kind, Math.floor(choice / 8), history));
+      atSomeMoment(
+        fleet,
+        pick(kind === 'record-edited' ? pick(edited, choice).moments : moments, Math.floor(choice / 7)),
+        () => administer(fleet, kind, choice, history),
+      );
       break;
     case 'dynamo-down':
       world.dynamo.down = true;
@@ -145,14 +149,29 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
 }
 
 /** By what each update of the record sets. */
-const updates = { sign: '#height ', claim: '#holder ', renew: 'SET #incarnation ', grant: '#grantTo ' };
-const moments = [updates.sign, updates.claim, updates.claim, updates.renew, updates.grant, 'SET '];
+const updates = { sign: '#height ', claim: '#holder ', renew: 'SET #incarnation ', grant: '#grantTo ', any: 'SET ' };
+type Moment = keyof typeof updates | 'now';
+
+const moments: readonly Moment[] = ['now', 'any', 'sign', 'sign', 'claim', 'renew', 'grant'];
+/** An edit is worst just before the update whose condition it meets. */
+const edited: readonly { name: string; moments: readonly Moment[] }[] = [
+  { name: 'holder', moments: ['now', 'sign', 'sign'] },
+  { name: 'grantTo', moments: ['now', 'claim', 'claim'] },
+  { name: 'incarnation', moments: ['now', 'sign', 'renew'] },
+  { name: 'epoch', moments: ['now', 'sign', 'sign'] },
+  { name: 'signBytes', moments: ['now'] },
+];
+
+function pick<T>(of: readonly T[], choice: number): T {
+  const picked = of[choice % of.length];
+  if (picked === undefined) throw new Error('nothing to pick from');
+  return picked;
+}
 
 /** Now, or between somebody's reading and its write. */
-function atSomeMoment({ world }: Fleet, choice: number, act: () => void): void {
-  const sets = moments[choice % 8];
-  if (sets === undefined) act();
-  else world.tables.interrupt((update) => update.UpdateExpression?.includes(sets) === true, act);
+function atSomeMoment({ world }: Fleet, moment: Moment, act: () => void): void {
+  if (moment === 'now') act();
+  else world.tables.interrupt((update) => update.UpdateExpression?.includes(updates[moment]) === true, act);
 }
 
 /** What an administrator can do to the record, and no software of ours; and a grant that nobody asked for. */
@@ -162,7 +181,7 @@ function administer(fleet: Fleet, kind: FaultKind, choice: number, history: Hist
   const put = (item: Item) => tables.put(signTableName, recordItemKey, item);
   const current = tables.get(signTableName, recordItemKey);
   world.trace(`${kind} takes place`);
-  const thing = servers[choice % servers.length]?.thing ?? '';
+  const { thing } = pick(servers, Math.floor(choice / 3));
   switch (kind) {
     case 'record-deleted':
       tables.remove(signTableName, recordItemKey);
@@ -178,19 +197,21 @@ function administer(fleet: Fleet, kind: FaultKind, choice: number, history: Hist
       return;
     }
     case 'record-edited': {
-      const edits: Record<string, Item[string]>[] = [
-        { holder: { S: thing } },
-        { grantTo: { S: thing } },
-        { incarnation: { S: `edited-${choice}` } },
-        { epoch: { N: `${Math.max(0, Number(current?.epoch?.N) - 1)}` } },
-        { signBytes: { S: Buffer.from(`edited-${choice}`).toString('base64') } },
-      ];
-      if (current) put({ ...current, ...edits[choice % edits.length] });
+      const values: Item = {
+        holder: { S: thing },
+        grantTo: { S: thing },
+        incarnation: { S: `edited-${choice}` },
+        epoch: { N: `${Math.max(0, Number(current?.epoch?.N) - 1)}` },
+        signBytes: { S: Buffer.from(`edited-${choice}`).toString('base64') },
+      };
+      const { name } = pick(edited, choice);
+      const value = values[name];
+      if (current && value) put({ ...current, [name]: value });
       return;
     }
     case 'stray-grant': {
       const record = recordOf(tables);
-      const to = choice % 2 === 0 && record?.grantTo ? record.grantTo : thing;
+      const to = choice % 4 < 2 && record?.grantTo ? record.grantTo : thing;
       if (record) tables.update(toUpdateItem(signTableName, grant(recordKey, record, to)));
       return;
     }
