@@ -118,6 +118,22 @@ test('invariant 3: the write itself names its holder, so a process that believes
   expect(fleet.record).toEqual(stolen);
 });
 
+test('invariant 3: a holder that was fenced unawares does not release what the next one recorded, be it the same', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active('a');
+  const b = fleet.add('b');
+  await fleet.start(b);
+  a.network = { ...quietNetwork, lost: 1 };
+  fleet.grant('b');
+  for (let waited = 0; waited < 150 && fleet.state(b) !== 'active'; waited++) await fleet.run(100);
+  expect(await fleet.answer(b, vote(1, 'x'))).toEqual(signed);
+  a.network = quietNetwork;
+  expect(fleet.state(a)).toBe('active');
+  const asking = fleet.ask(a, vote(1, 'x'));
+  await fleet.run(1500);
+  expect(await asking).toMatchObject({ refused: expect.stringMatching(/^fenced/) });
+});
+
 test('invariant 3: a clone, or a restored image, is refused; so is the original once the clone has taken over', async () => {
   const fleet = new Fleet();
   const a = await fleet.active('a');

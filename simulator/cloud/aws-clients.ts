@@ -76,12 +76,12 @@ export function dynamoClient(parts: ClientParts): DynamoDBClient {
         if (input.TableName === signTableName && beyond.length > 0) {
           onViolation(`Commander names ${beyond.join(', ')} of the sign record`);
         }
-        const item = tables.update(input as Parameters<Tables['update']>[0]);
-        if (!item) throw new ConditionalCheckFailedException({ message: 'no', $metadata: {} });
-        if (input.TableName === signTableName && item.recordId?.S !== seen?.S) {
-          onViolation(`Commander granted in record ${item.recordId?.S}, it had read ${seen?.S}`);
+        const done = tables.update(input as Parameters<Tables['update']>[0]);
+        if (!done) throw new ConditionalCheckFailedException({ message: 'no', $metadata: {} });
+        if (input.TableName === signTableName && done.after.recordId?.S !== seen?.S) {
+          onViolation(`Commander granted in record ${done.after.recordId?.S}, it had read ${seen?.S}`);
         }
-        return { Attributes: item };
+        return { Attributes: done.after };
       }
       if (command instanceof QueryCommand) {
         const { TableName = '', ExpressionAttributeValues = {} } = command.input;

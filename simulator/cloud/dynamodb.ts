@@ -43,8 +43,8 @@ export class Tables {
     this.#of(table).delete(keyOf(key));
   }
 
-  /** @returns the item after it; undefined where the condition does not hold */
-  update(input: Update): Item | undefined {
+  /** @returns the item before and after it; undefined where the condition does not hold */
+  update(input: Update): { before: Item | undefined; after: Item } | undefined {
     const { TableName = '', Key = {}, UpdateExpression = '', ConditionExpression } = input;
     const of = { names: input.ExpressionAttributeNames ?? {}, values: input.ExpressionAttributeValues ?? {} };
     if (this.#interrupt?.before(input)) {
@@ -57,7 +57,7 @@ export class Tables {
     const after = updated(UpdateExpression, before ?? Key, of);
     this.put(TableName, Key, after);
     this.onUpdate(TableName, before, after);
-    return after;
+    return { before, after };
   }
 
   #of(table: string): Map<string, Item> {

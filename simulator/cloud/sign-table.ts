@@ -8,7 +8,7 @@ import type { Oracle } from '../fleet/oracle.ts';
 import type { Way } from '../world/network.ts';
 import type { Process } from '../world/process.ts';
 import type { Tables } from './dynamodb.ts';
-import type { Attribute, Item } from './expressions.ts';
+import type { Item } from './expressions.ts';
 
 export interface DynamoFaults {
   /** Answers with an error before it does anything. */
@@ -70,11 +70,11 @@ export function signTableOf(parts: SignTableParts): SignTable {
       const sent = oracle.send(input);
       try {
         return await ask(() => {
-          const before = tables.get(signTableName, input.Key as Record<string, Attribute>);
-          const after = tables.update(input);
-          if (!after) {
+          const done = tables.update(input);
+          if (!done) {
             throw new ServiceError('ConditionalCheckFailedException', 'The conditional request failed');
           }
+          const { before, after } = done;
           oracle.applied(sent, before && recordIn(before), recordIn(after));
           return after as Record<string, unknown>;
         });

@@ -149,7 +149,13 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
 }
 
 /** By what each update of the record sets. */
-const updates = { sign: '#height ', claim: '#holder ', renew: 'SET #incarnation ', grant: '#grantTo ', any: 'SET ' };
+const updates = {
+  sign: '#height ',
+  claim: '#holder ',
+  renew: 'SET #incarnation ',
+  grant: '#grantTo ',
+  any: 'SET ',
+};
 type Moment = keyof typeof updates | 'now';
 
 const moments: readonly Moment[] = ['now', 'any', 'sign', 'sign', 'claim', 'renew', 'grant'];
