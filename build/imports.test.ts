@@ -30,6 +30,7 @@ const mayImport: Record<string, string[]> = {
     'lambdas',
     'local-chain',
   ],
+  simulator: ['protocol', 'signer', 'device-agent', 'lambdas', 'cloud-rules', 'local-cloud/engines'],
   // Measures what the others do: the soak's way to a chain's binary, too.
   bench: ['protocol', 'signer', 'operator', 'local-cloud', 'local-fleet', 'e2e/chain'],
 };

@@ -22,7 +22,7 @@ import type { ControlRequest, SignerStatus } from '../../protocol/signer-control
 import { chainId } from '../../signer/rehearsal/requests.ts';
 import type { Client } from '../cloud/iot.ts';
 import { Process } from '../world/process.ts';
-import type { Server } from './server.ts';
+import type { Host } from './host.ts';
 import type { Signer } from './signer.ts';
 import { fleetName, type World } from './world.ts';
 
@@ -41,7 +41,7 @@ const connectionLostMs = 4_000;
 export class Pilot {
   readonly process: Process;
   readonly #world: World;
-  readonly #server: Server;
+  readonly #server: Host;
   readonly #role: RoleKeeper;
   readonly #shadow: ShadowSync;
   readonly #messages: MessageMaker;
@@ -55,7 +55,7 @@ export class Pilot {
   #connected = false;
   #silentSinceMs: number | undefined;
 
-  constructor(world: World, server: Server, onDeath: () => void) {
+  constructor(world: World, server: Host, onDeath: () => void) {
     this.#world = world;
     this.#server = server;
     this.process = new Process(`${server.name} pilot`, world, server.clock, () => {
@@ -100,8 +100,6 @@ export class Pilot {
   start(): void {
     const { process } = this;
     this.#role.start();
-    const { signer } = this.#server;
-    if (signer) this.beside(signer);
     process.every(tickMs, () => this.#role.plan());
     process.every(shadowTickMs, () => this.#shadow.take({ type: 'tick' }));
     process.every(lookAtLinkMs, () => this.#lookAtConnection());

@@ -5,6 +5,7 @@ import { Node } from '../chain/node.ts';
 import { ServerDisk } from '../world/disk.ts';
 import { Way } from '../world/network.ts';
 import { type MachineClock, Process } from '../world/process.ts';
+import type { Host } from './host.ts';
 import { Pilot } from './pilot.ts';
 import { Signer } from './signer.ts';
 import type { World } from './world.ts';
@@ -19,7 +20,7 @@ const restartMs = { signer: 400, pilot: 900, node: 1_600 };
 
 export type Part = 'signer' | 'pilot' | 'node';
 
-export class Server {
+export class Server implements Host {
   readonly name: string;
   readonly thing: string;
   readonly zone: string;
@@ -119,6 +120,7 @@ export class Server {
     });
     this.pilot = pilot;
     pilot.start();
+    if (this.signer) pilot.beside(this.signer);
   }
 
   #startNode(): void {

@@ -21,8 +21,8 @@ import { type Ask, chainId, request } from '../../signer/rehearsal/requests.ts';
 import { refusalOf } from '../../signer/signer-process.ts';
 import { signTableOf } from '../cloud/sign-table.ts';
 import { Process } from '../world/process.ts';
+import type { Host } from './host.ts';
 import { Oracle } from './oracle.ts';
-import type { Server } from './server.ts';
 import { publicKey, recordKey, standInSignature, type World } from './world.ts';
 
 export const stateDir = '/signer';
@@ -34,7 +34,7 @@ const fatalMs = 100;
 export class Signer {
   readonly process: Process;
   readonly #world: World;
-  readonly #server: Server;
+  readonly #server: Host;
   readonly #watch = new NodeWatch();
   readonly #watchers = new Set<(status: SignerStatus) => void>();
   /** Epoch of each release in the journal, by the hash of its sign bytes. */
@@ -45,7 +45,7 @@ export class Signer {
   #service: SigningService | undefined;
   #pushing = false;
 
-  constructor(world: World, server: Server, onDeath: () => void) {
+  constructor(world: World, server: Host, onDeath: () => void) {
     this.#world = world;
     this.#server = server;
     this.process = new Process(`${server.name} signer`, world, server.clock, onDeath);
