@@ -6,7 +6,7 @@ import type { Item } from '../cloud/expressions.ts';
 import type { Fault, FaultKind } from '../schedule.ts';
 import type { DiskImage } from '../world/disk.ts';
 import type { Fleet } from './build.ts';
-import { editShadow } from './operator.ts';
+import { editShadow, setRole } from './operator.ts';
 import { type Part, Server } from './server.ts';
 import { recordItemKey, recordKey, recordOf } from './world.ts';
 
@@ -114,6 +114,7 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
       atSomeMoment(
         fleet,
         pick(kind === 'record-edited' ? pick(edited, choice).moments : moments, Math.floor(choice / 7)),
+        choice,
         () => administer(fleet, kind, choice, history),
       );
       break;
@@ -174,10 +175,20 @@ function pick<T>(of: readonly T[], choice: number): T {
   return picked;
 }
 
-/** Now, or between somebody's reading and its write. */
-function atSomeMoment({ world }: Fleet, moment: Moment, act: () => void): void {
-  if (moment === 'now') act();
-  else world.tables.interrupt((update) => update.UpdateExpression?.includes(updates[moment]) === true, act);
+/** Now, or between somebody's reading and its write, which is brought about where it would be long in coming. */
+function atSomeMoment(fleet: Fleet, moment: Moment, choice: number, act: () => void): void {
+  if (moment === 'now') {
+    act();
+    return;
+  }
+  const { servers, world } = fleet;
+  world.tables.interrupt((update) => update.UpdateExpression?.includes(updates[moment]) === true, act);
+  const holder = servers.find(({ thing }) => thing === recordOf(world.tables)?.holder);
+  const others = servers.filter((server) => server !== holder);
+  if (moment === 'renew') holder?.kill('signer');
+  else if ((moment === 'claim' || moment === 'grant') && others.length > 0) {
+    setRole(fleet, pick(others, choice).thing, 'active');
+  }
 }
 
 /** What an administrator can do to the record, and no software of ours; and a grant that nobody asked for. */
