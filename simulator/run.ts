@@ -68,7 +68,7 @@ export function run({ seed, signsMin, workers, worker, workerData }: RunOptions)
       act();
     };
     for (let count = 0; count < workers; count++) {
-      const thread = new Worker(worker, { workerData });
+      const thread = new Worker(worker, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 64 } });
       threads.push(thread);
       thread.on('error', (error) => end(() => reject(error)));
       thread.on('message', ({ index, outcome }: { index: number; outcome: Outcome }) => {

@@ -32,13 +32,11 @@ test('fleets under every fault sign nothing twice and recover: a seed of ours, t
   expect(first.signs).toBeGreaterThanOrEqual(5000);
 }, 240_000);
 
-test('a fresh seed, too', () => {
-  const { status, lines } = simulate('--signs', '10000', '--json');
-  // The seed is what a failure is found again by.
-  expect({ status, said: lines.join('\n') }).toEqual({
-    status: 0,
-    said: expect.stringContaining('"conflicts":0'),
-  });
+test('a fresh seed: nothing is signed twice', () => {
+  const { lines } = simulate('--signs', '10000', '--json');
+  // What is said names the seed, by which it is found again.
+  if (resultOf(lines).conflicts > 0) throw new Error(lines.join('\n'));
+  expect(resultOf(lines).signs).toBeGreaterThan(0);
 }, 240_000);
 
 test('wrong arguments are told', () => {

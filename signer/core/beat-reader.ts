@@ -40,6 +40,11 @@ export class BeatReader {
     else this.#watch = watchBeat(this.#watch, epoch, read.beat, read.askedMs, this.#clock.now());
   }
 
+  /** Whether the holder's beat, as far as it was read, stands still for longer than this. */
+  isStillFor(ms: number): boolean {
+    return this.#watch !== undefined && stillMs(this.#watch) > ms;
+  }
+
   /** Whether the holder is known to have lived later than `ms`; where no beat was read yet, it is taken to. */
   livedPast(ms: number): boolean {
     return this.#watch === undefined || rosePast(this.#watch, ms);

@@ -44,6 +44,8 @@ export interface RecordSignerParts {
 
 /** Between two looks at the record while a proposal is held: whoever holds the role proposes within some of them. */
 const proposalPollMs = 50;
+/** A takeover that did not come within this time of the holder's last beat is not about to come. */
+const takeoverMsMax = 6000;
 /** A claim that takes longer than this (the table is away) holds no more requests: the node must keep up. */
 const claimingHoldMsMax = 5000;
 
@@ -191,6 +193,8 @@ export class RecordSigner implements Guard {
   #proposalWaits({ kind, position }: SignRequest, askedMs: number): boolean {
     const { latest } = this.#view;
     if (this.#role !== 'standby' || kind !== 'proposal' || !latest) return false;
+    // Nobody took over for so long: held again and again, the node would only fall behind, and be fit no more.
+    if (this.#beat.isStillFor(takeoverMsMax)) return false;
     return comparePositions(latest, position) < 0 && !this.#beat.livedPast(askedMs);
   }
 

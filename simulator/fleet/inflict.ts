@@ -25,9 +25,12 @@ export class History {
     }
   }
 
-  /** @returns a record that is at least so many heights older */
+  /** @returns a record that is some heights older, of the epoch of the last one */
   recordBefore(height: number, choice: number): Item | undefined {
-    const old = this.#records.filter((one) => one.height <= height - recordAgeBlocksMin);
+    const epoch = this.#records.at(-1)?.item.epoch?.N;
+    const old = this.#records.filter(
+      ({ height: at, item }) => at <= height - recordAgeBlocksMin && item.epoch?.N === epoch,
+    );
     return old.at(-1 - (choice % Math.max(1, Math.min(old.length, 8))))?.item;
   }
 
@@ -38,7 +41,10 @@ export class History {
 }
 
 const imagesMax = 20;
-/** A record put back by hand within two heights, of which no standby has read and whose holder is gone, is beyond telling. */
+/**
+ * Beyond telling is a record that is put back by hand, under its own id, within two heights of which no standby has read and
+ * whose holder is gone; or from before a takeover of which the former holder, frozen or cut off, does not know.
+ */
 const recordAgeBlocksMin = 3;
 const hourMs = 3_600_000;
 const clonesMax = 3;
