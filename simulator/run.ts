@@ -25,10 +25,19 @@ export interface RunOptions {
   /** The bundle with `simulator/worker.ts` in it. */
   worker: URL;
   workerData?: unknown;
+  /** A fleet that does not recover does not end the run: a mutant is looked for until it does harm. */
+  goesOn?: boolean;
 }
 
 /** @throws where an episode itself fails, which is a fault of the simulator */
-export function run({ seed, signsMin, workers, worker, workerData }: RunOptions): Promise<Total> {
+export function run({
+  seed,
+  signsMin,
+  workers,
+  worker,
+  workerData,
+  goesOn = false,
+}: RunOptions): Promise<Total> {
   const total: Total = {
     seed,
     signs: 0,
@@ -52,7 +61,8 @@ export function run({ seed, signsMin, workers, worker, workerData }: RunOptions)
       total.conflicts += outcome.violations.length;
       total.missedBlocks += outcome.missedBlocks;
       total.blocksToRecoverMax = Math.max(total.blocksToRecoverMax, outcome.blocksToRecover ?? 0);
-      if (isBad(outcome)) total.bad = { index: total.episodes, outcome };
+      const bad = goesOn ? outcome.violations.length > 0 : isBad(outcome);
+      if (bad) total.bad = { index: total.episodes, outcome };
       total.episodes += 1;
       if (total.bad || total.signs >= signsMin) return true;
     }

@@ -10,9 +10,10 @@ for (const trial of trials) {
     workers: 1,
     worker: new URL('./worker.js', import.meta.url),
     workerData: { trial },
+    goesOn: true,
   });
   const { signs, episodes, bad } = total;
   const [violation] = bad?.outcome.violations ?? [];
-  process.stdout.write(`${JSON.stringify({ signs, episodes, violation, stuck: bad?.outcome.stuck })}\n`);
+  process.stdout.write(`${JSON.stringify({ signs, episodes, violation })}\n`);
 }
 process.exit(0);
