@@ -12,7 +12,7 @@ export type JsonAttribute =
 
 type Json = z.core.util.JSONType;
 
-/** `undefined` members of objects are left out. */
+/** `undefined` members of objects are left out, and `__proto__`, which must not become anybody's prototype. */
 export function toJsonAttribute(value: unknown): JsonAttribute {
   if (typeof value === 'string') return { S: value };
   if (typeof value === 'number') return { N: String(value) };
@@ -26,7 +26,7 @@ export function toJsonAttribute(value: unknown): JsonAttribute {
 export function toJsonItem(value: object): Record<string, JsonAttribute> {
   const item: Record<string, JsonAttribute> = {};
   for (const [name, member] of Object.entries(value)) {
-    if (member !== undefined) item[name] = toJsonAttribute(member);
+    if (member !== undefined && name !== '__proto__') item[name] = toJsonAttribute(member);
   }
   return item;
 }
