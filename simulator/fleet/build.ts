@@ -49,13 +49,13 @@ export function buildFleet({ seed, mix }: Schedule, trace: (text: string) => voi
   const shared = { scheduler, chance };
   const safety = new Safety(() => scheduler.nowMs);
   const tables = new Tables();
-  const held = new Set<string>();
+  const held = new Map<string, number>();
   tables.onUpdate = (table, before, after) => {
     if (table !== signTableName || after.recordId === undefined || after.signBytes === undefined) return;
     const [was, is] = [before, after].map((item) => item && (fromItem(item) as unknown as SignRecord));
     if (!is) return;
     if (was && was.recordId === is.recordId) safety.wrote(was, is);
-    held.add(is.signBytes);
+    if (!held.has(is.signBytes)) held.set(is.signBytes, is.epoch);
   };
   const dynamo = { throttled: mix.throttled, failing: mix.failing, down: false };
   const cloudClock = { rate: 1, wallOffMs: 0 };

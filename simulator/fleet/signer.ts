@@ -232,6 +232,14 @@ export class Signer {
         `${this.#server.name} released ${JSON.stringify(ask)}, which no journal on disk has`,
       );
     }
+    const text = Buffer.from(bytes).toString('base64');
+    const recordedIn = this.#world.held.get(text) ?? 0;
+    if (epoch !== undefined && epoch > 0 && epoch < recordedIn) {
+      safety.violated(
+        3,
+        `${this.#server.name} released as of epoch ${epoch} what was recorded in epoch ${recordedIn}`,
+      );
+    }
     const { height, round, step } = asked.position;
     const { chain } = this.#world;
     if (height > chain.height + 3) {
@@ -239,7 +247,7 @@ export class Signer {
     }
     safety.released({
       at: { height, round, step },
-      bytes: Buffer.from(bytes).toString('base64'),
+      bytes: text,
       block: asked.blockId,
       by: this.#server.name,
       epoch: epoch ?? 0,

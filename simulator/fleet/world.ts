@@ -45,8 +45,8 @@ export interface World {
   dies: number;
   extensions: boolean;
   healthSeconds: number;
-  /** Sign bytes that the record ever held, in base64. */
-  held: Set<string>;
+  /** Sign bytes that the record ever held, in base64, each with the epoch in which they were recorded. */
+  held: Map<string, number>;
   trace: (text: string) => void;
 }
 

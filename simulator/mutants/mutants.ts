@@ -189,14 +189,14 @@ export const mutants: readonly Mutant[] = [
   one(
     'what is signed is what is held',
     release,
-    'const signature = await key.sign(signBytes);',
-    'const signature = await key.sign(request.signBytesAt(request.timestamp) ?? signBytes);',
+    '      signBytes,\n      ...(extensionSignBytes',
+    '      request.signBytesAt(request.timestamp) ?? signBytes,\n      ...(extensionSignBytes',
   ),
   one(
     'the journal has it before it leaves',
     release,
-    '      await journal.append({',
-    '      void journal.append({',
+    "await timed(meter, clock, 'journal', () => journal.append(entry));",
+    'void [timed, meter, journal, entry];',
   ),
   one(
     'a state file is synced before it is renamed',
