@@ -143,8 +143,11 @@ export function inflict(fleet: Fleet, fault: Fault, history: History): void {
       });
       break;
     case 'foreign-signer':
-      for (let height = chain.height + 1; height <= chain.height + 1 + (choice % 5); height++)
+      for (let height = chain.height + 1; height <= chain.height + 1 + (choice % 5); height++) {
         chain.foreign.add(height);
+      }
+      // While ours are down its signatures are alone above the record.
+      if (choice % 2 === 0) for (const one of servers) one.kill('signer');
       break;
     case 'edit':
       editShadow(fleet, choice);
