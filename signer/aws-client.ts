@@ -1,9 +1,6 @@
-/** What every AWS client of the signer is made with: one connection pool, one try, credentials that are renewed in place. */
+/** What the signer's clients of AWS are made with: one connection pool, one try, credentials that are renewed in place. */
 
 import { readFileSync, statSync } from 'node:fs';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 export interface AwsClientOptions {
   region: string;
@@ -18,28 +15,19 @@ export interface AwsClientOptions {
 /** Beat, record and one request at a time, with room for those that were given up. */
 const socketsMax = 16;
 /** A connection that takes longer is none; a call's own time is its caller's. */
-const connectMsMax = 800;
+export const connectMsMax = 800;
 
-/** The SDK repeats nothing: what a failed call means is its caller's to judge. */
-export function awsClientConfig({ region, endpoint, ca, credentials }: AwsClientOptions) {
-  return {
-    region,
-    maxAttempts: 1,
-    ...(endpoint ? { endpoint } : {}),
-    ...(credentials ? { credentials: sharedCredentials(credentials) } : {}),
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: connectMsMax,
-      httpAgent: new HttpAgent({ keepAlive: true, maxSockets: socketsMax }),
-      httpsAgent: new HttpsAgent({
-        keepAlive: true,
-        maxSockets: socketsMax,
-        ...(ca ? { ca: readFileSync(ca) } : {}),
-      }),
-    }),
-  };
+export interface Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string | undefined;
 }
 
-/** The SDK reads a credentials file once; Beam's are short-lived and renewed in place. */
+export function agentOptions({ ca }: AwsClientOptions) {
+  return { keepAlive: true, maxSockets: socketsMax, ...(ca ? { ca: readFileSync(ca) } : {}) };
+}
+
+/** Beam's credentials are short-lived and renewed in place. The SDK's clients ask again when these run out. */
 const lookAgainMs = 30_000;
 
 /** @returns the `default` profile of an AWS shared credentials file */

@@ -17,7 +17,7 @@ import {
 import { thingName } from '../protocol/names.ts';
 import type { Stage } from '../protocol/stages.ts';
 import type { AwsClientOptions } from './aws-client.ts';
-import type { DynamoOptions } from './dynamodb-sdk.ts';
+import type { DynamoOptions } from './dynamodb.ts';
 
 /** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
 const socketPathBytesMax = 107;

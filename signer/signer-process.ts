@@ -16,8 +16,7 @@ import { DiskJournal } from './disk/journal.ts';
 import { machineDigest } from './disk/machine-id.ts';
 import { DiskStateFile } from './disk/state-file.ts';
 import { lockState, StateInUseError } from './disk/state-lock.ts';
-import { dynamoTable } from './dynamodb.ts';
-import type { DynamoTable } from './dynamodb-sdk.ts';
+import { type DynamoTable, dynamoTable } from './dynamodb.ts';
 import type { SignerHome } from './home.ts';
 import { exposition } from './metrics/exposition.ts';
 import { MetricsServer } from './metrics/server.ts';
@@ -94,7 +93,6 @@ export class SignerProcess {
       },
     });
     this.#connection.start();
-    void this.#table?.load().catch(() => {});
     const control = new ControlServer(home.controlSocket, {
       status: () => this.status(),
       look: () => this.#guard.look(),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { claim, enrol, grant, type Holding, sign as signUpdate } from '../../protocol/sign-record.ts';
 import { systemClock, systemRandom } from '../../signer/clock.ts';
 import { writeDurably } from '../../signer/disk/atomic-file.ts';
-import { type DynamoTable, sdkTable } from '../../signer/dynamodb-sdk.ts';
+import { type DynamoTable, dynamoTable } from '../../signer/dynamodb.ts';
 import type { SignerHome } from '../../signer/home.ts';
 import { RecordClient } from '../../signer/record-client.ts';
 
@@ -34,7 +34,7 @@ export class Floors {
   constructor(home: SignerHome, privateKey: KeyObject) {
     if (!home.dynamo) throw new Error('the bench needs a cloud');
     this.#file = join(home.stateDir, 'floor.json');
-    this.#table = sdkTable(home.dynamo);
+    this.#table = dynamoTable(home.dynamo);
     this.#store = new RecordClient(this.#table, home.table, systemClock.sleep);
     this.#key = `bench-floor/${systemRandom.hex(20).toUpperCase()}`;
     this.#privateKey = privateKey;

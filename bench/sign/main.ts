@@ -17,7 +17,7 @@ import { type ReadyLine, waitForReadyLine } from '../../local-fleet/ready-line.t
 import { grant, signRecordKey } from '../../protocol/sign-record.ts';
 import { signerStatus } from '../../signer/ask.ts';
 import { systemClock } from '../../signer/clock.ts';
-import { sdkTable } from '../../signer/dynamodb-sdk.ts';
+import { dynamoTable } from '../../signer/dynamodb.ts';
 import { enrol } from '../../signer/enrol.ts';
 import { readHome } from '../../signer/home.ts';
 import { RecordClient } from '../../signer/record-client.ts';
@@ -197,7 +197,7 @@ async function measure(setting: Setting, root: string, cloud: ReadyLine, votes: 
 /** Grants the bench's signer its right, as Commander would. */
 async function activate(home: ReturnType<typeof readHome>, rig: SignerRig, signer: Child): Promise<void> {
   if (!home.dynamo) throw new Error('the bench needs a cloud');
-  const table = sdkTable(home.dynamo);
+  const table = dynamoTable(home.dynamo);
   const store = new RecordClient(table, home.table, systemClock.sleep);
   const key = signRecordKey(chainId, rig.address);
   const read = await store.read(key, readyMsMax);

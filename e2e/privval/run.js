@@ -164,6 +164,7 @@ async function tryWay(binary, tag, way, enrolled) {
   const took = [];
   let signer;
   let done;
+  let logAtEnd = '';
   let checks = 0;
   const logFile = join(home, 'signer.log');
   const startSigner = () => {
@@ -184,7 +185,11 @@ async function tryWay(binary, tag, way, enrolled) {
       });
       signer.kill('SIGKILL');
     }
-    if (line.done) done = line;
+    if (line.done) {
+      done = line;
+      logAtEnd = readFileSync(logFile, 'utf8');
+      node.stdin.end();
+    }
   };
   const pin = wrong ? rawPublic.toString('base64') : keeps ? listenerKey() : 'unpinned';
   writeConfig(home, byTcp ? { node: laddr, node_key: pin } : {});
@@ -218,16 +223,15 @@ async function tryWay(binary, tag, way, enrolled) {
     signer.kill('SIGTERM');
     await ended;
   }
-  const log = readFileSync(logFile, 'utf8');
   if (!done) faults.push(`the node ended early: ${words.trim().split('\n').slice(0, 5).join(' | ')}`);
   else if (wrong) {
     checks += 1;
     if (done.connected) faults.push('a signer that pins another key connected');
-    if (!log.includes('another node than the one in [signer] node_key'))
+    if (!logAtEnd.includes('another node than the one in [signer] node_key'))
       faults.push('its log does not say why');
   } else {
     // At its start, after the drop, after its restart: no connection was lost but those.
-    const connections = log.split('"connected to the node"').length - 1;
+    const connections = logAtEnd.split('"connected to the node"').length - 1;
     if (connections !== 3) faults.push(`${connections} connections in place of 3`);
   }
   if (faults.length > 0) faults.push(`see ${home}`);

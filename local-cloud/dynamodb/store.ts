@@ -173,6 +173,8 @@ export async function openStore(dir: string, { region, onFailure }: StoreOptions
     return made;
   }
 
+  /** Descriptions of active tables do not change here: there is no UpdateTable, and no DeleteTable. */
+  const activeTables = new Map<string, TableDescription>();
   const tableDb = Object.assign(subDb('table'), { awsRegion: region, awsAccountId: '000000000000' });
 
   /** dynalite's store, as its actions and validations call it. */
@@ -191,11 +193,16 @@ export async function openStore(dir: string, { region, onFailure }: StoreOptions
       const checkStatus = typeof checkOrCallback === 'function' || checkOrCallback;
       const callback = typeof checkOrCallback === 'function' ? checkOrCallback : last;
       if (!callback) throw new Error('getTable without a callback');
+      const active = checkStatus ? activeTables.get(name) : undefined;
+      if (active) return callback(null, active);
       tableDb.get(name, (error, value) => {
         const table = value as TableDescription | undefined;
         if (error) callback(error);
         else if (!table || (checkStatus && table.TableStatus === 'CREATING')) callback(notFound(name));
-        else callback(null, table);
+        else {
+          if (checkStatus) activeTables.set(name, table);
+          callback(null, table);
+        }
       });
     },
   };

@@ -42,17 +42,24 @@ export interface HttpsServer {
 }
 
 class TooLarge extends Error {}
+class ClientGone extends Error {}
 
-async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    const data = chunk as Buffer;
-    bytes += data.length;
-    if (bytes > bytesMax) throw new TooLarge(`The request has more than ${bytesMax} bytes`);
-    chunks.push(data);
-  }
-  return Buffer.concat(chunks);
+/** By events: an iterator costs more than a small request's whole answer. */
+function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) {
+        request.pause();
+        reject(new TooLarge(`The request has more than ${bytesMax} bytes`));
+      } else chunks.push(chunk);
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('error', reject);
+    request.on('close', () => reject(new ClientGone('the client went away')));
+  });
 }
 
 function send(response: ServerResponse, status: number, headers: Record<string, string>, body: Buffer): void {
@@ -151,6 +158,7 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
       await verify(request, body);
       await (forDynamo ? dynamo(request, response, body) : iot(request, response, body));
     } catch (error) {
+      if (error instanceof ClientGone) return log.debug({ url: request.url, why: error.message }, 'gone');
       if (error instanceof AwsError) {
         log.debug(
           { method: request.method, url: request.url, type: error.type, why: error.message },

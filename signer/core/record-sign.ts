@@ -10,7 +10,7 @@ import { type Meter, timed } from './meter.ts';
 import type { Clock, Random } from './ports.ts';
 import type { RecordView } from './record-view.ts';
 import { heldFor, isSameAct, type SignRequest } from './request.ts';
-import { type HeldPosition, withOwn } from './state.ts';
+import { type HeldPosition, withOwn, withSeen } from './state.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
 /** A write that takes longer is in doubt. With a read and a second try it stays within the 2.5 s of a request. */
@@ -52,6 +52,7 @@ async function reserveInRecord(request: SignRequest, context: Reserving): Promis
   for (let attempts = 0; attempts < triesMax; attempts++) {
     if (order === 'above') {
       const entry = { ...request.position, ...wanted, attempt };
+      keeper.stage((state) => withOwn(withSeen(state, holding.epoch, wanted), wanted));
       const voteFor = request.kind === 'proposal' ? undefined : request.blockId;
       const writing = await view.write(
         sign(view.key, holding, { ...entry, voteFor }),

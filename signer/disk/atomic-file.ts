@@ -6,6 +6,12 @@ import { type Disk, systemDisk } from './disk.ts';
 /** @throws where it is not certain that the text is durable */
 export async function writeDurably(path: string, text: string, disk: Disk = systemDisk): Promise<void> {
   const temporary = `${path}.tmp`;
+  await writeSynced(temporary, text, disk);
+  await putInPlace(temporary, path, disk);
+}
+
+/** The first half: the text is durable under a name that nobody reads. */
+export async function writeSynced(temporary: string, text: string, disk: Disk): Promise<void> {
   const handle = await disk.open(temporary, 'w', 0o600);
   try {
     await handle.writeFile(text);
@@ -16,6 +22,10 @@ export async function writeDurably(path: string, text: string, disk: Disk = syst
   } finally {
     await handle.close();
   }
+}
+
+/** The second half. */
+export async function putInPlace(temporary: string, path: string, disk: Disk): Promise<void> {
   await disk.rename(temporary, path);
   await syncFolder(dirname(path), disk);
 }

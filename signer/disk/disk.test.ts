@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -150,6 +152,36 @@ test('a state is synced before its rename, the folder after it; a journal line b
   } finally {
     Object.assign(handles, { sync, datasync });
   }
+});
+
+test('a staged state is put in place by its save alone, and only if it is the one that is saved', async () => {
+  const file = new DiskStateFile(dir);
+  await file.create(state);
+  const [next, other] = [9, 8].map((epochSeen) => ({ ...state, epochSeen }));
+  if (!next || !other) throw new Error('two states');
+  const now = async () => await file.load();
+  file.stage(next);
+  await file.save(state);
+  expect(await now()).toEqual({ kind: 'state', state });
+  await file.save(other);
+  expect(await now()).toEqual({ kind: 'state', state: other });
+  await file.save(next);
+  expect(await now()).toEqual({ kind: 'state', state: next });
+  expect(readdirSync(dir).sort()).toEqual(['enrolled.json', 'state.json']);
+  // Two on the way at once would be one file of both: the second is let be, and saved whole.
+  file.stage({ ...state, epochSeen: 10 });
+  file.stage({ ...state, epochSeen: 11 });
+  await file.save({ ...state, epochSeen: 11 });
+  expect(await now()).toEqual({ kind: 'state', state: { ...state, epochSeen: 11 } });
+});
+
+test('a state that could not be staged is saved whole', async () => {
+  const file = new DiskStateFile(dir);
+  await file.create(state);
+  mkdirSync(join(dir, 'state.json.next'));
+  file.stage({ ...state, epochSeen: 9 });
+  await file.save({ ...state, epochSeen: 9 });
+  expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 9 } });
 });
 
 test('a journal goes on after a torn line, and reads without it', async () => {

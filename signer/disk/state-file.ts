@@ -6,19 +6,24 @@
 import { join } from 'node:path';
 import type { StateFile, StateReading } from '../core/ports.ts';
 import { type SignerState, signerState } from '../core/state.ts';
-import { writeDurably } from './atomic-file.ts';
+import { putInPlace, writeDurably, writeSynced } from './atomic-file.ts';
 import { type Disk, systemDisk } from './disk.ts';
 
 export class DiskStateFile implements StateFile {
   readonly dir: string;
   readonly #state: string;
+  readonly #next: string;
   readonly #marker: string;
   readonly #disk: Disk;
+  /** Lies synced beside the state, or is on its way there. */
+  #staged: { text: string; written: Promise<boolean> } | undefined;
+  #staging = false;
 
   constructor(dir: string, disk: Disk = systemDisk) {
     this.dir = dir;
     this.#disk = disk;
     this.#state = join(dir, 'state.json');
+    this.#next = join(dir, 'state.json.next');
     this.#marker = join(dir, 'enrolled.json');
   }
 
@@ -57,7 +62,27 @@ export class DiskStateFile implements StateFile {
   }
 
   async save(state: SignerState): Promise<void> {
-    await writeDurably(this.#state, `${JSON.stringify(state)}\n`, this.#disk);
+    const text = `${JSON.stringify(state)}\n`;
+    const staged = this.#staged;
+    if (staged?.text === text && (await staged.written)) {
+      this.#staged = undefined;
+      await putInPlace(this.#next, this.#state, this.#disk);
+    } else await writeDurably(this.#state, text, this.#disk);
+  }
+
+  stage(state: SignerState): void {
+    // Two writers of one file would mix what they write.
+    if (this.#staging) return;
+    this.#staging = true;
+    const text = `${JSON.stringify(state)}\n`;
+    const written = writeSynced(this.#next, text, this.#disk).then(
+      () => true,
+      () => false,
+    );
+    this.#staged = { text, written };
+    void written.then(() => {
+      this.#staging = false;
+    });
   }
 
   /** The first save of an enrolment: makes the folder. */

@@ -102,7 +102,6 @@ async function recordOf(home: SignerHome, publicKey: Uint8Array, reading: StateR
   const table = dynamoTable(home.dynamo);
   try {
     const store = new RecordClient(table, home.table, systemClock.sleep);
-    await table.load();
     const underRecord = state?.guard === 'record' ? state : undefined;
     return await recordFindings(store, pin, underRecord, systemClock.now);
   } finally {

@@ -1,11 +1,26 @@
 /** KMS by the AWS SDK. Imported late: a signer with its key in a file does not load it. */
 
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { GetPublicKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms';
-import { type AwsClientOptions, awsClientConfig } from '../aws-client.ts';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { type AwsClientOptions, agentOptions, connectMsMax, sharedCredentials } from '../aws-client.ts';
 import { type KmsApi, kmsAlgorithm } from './kms.ts';
 
 export function sdkKms(options: AwsClientOptions): KmsApi {
-  const client = new KMSClient(awsClientConfig(options));
+  const { region, endpoint, credentials } = options;
+  const client = new KMSClient({
+    region,
+    // It repeats nothing: what a failed call means is its caller's to judge.
+    maxAttempts: 1,
+    ...(endpoint ? { endpoint } : {}),
+    ...(credentials ? { credentials: sharedCredentials(credentials) } : {}),
+    requestHandler: new NodeHttpHandler({
+      connectionTimeout: connectMsMax,
+      httpAgent: new HttpAgent(agentOptions(options)),
+      httpsAgent: new HttpsAgent(agentOptions(options)),
+    }),
+  });
   return {
     async publicKey(keyId, abortSignal) {
       const answer = await client.send(new GetPublicKeyCommand({ KeyId: keyId }), { abortSignal });

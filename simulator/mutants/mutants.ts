@@ -210,6 +210,12 @@ export const mutants: readonly Mutant[] = [
     '  await syncFolder(dirname(path), disk);\n',
     '  void [syncFolder, dirname];\n',
   ),
+  one(
+    'only a staged state that is the one to save is put in place',
+    'signer/disk/state-file.ts',
+    'staged?.text === text',
+    'staged',
+  ),
   one('the journal is synced', 'signer/disk/journal.ts', '      await file.datasync();\n', ''),
   one(
     'an incarnation is on disk before it is sent',
