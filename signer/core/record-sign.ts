@@ -30,17 +30,20 @@ export interface Reserving {
   /** By `clock`: no question to the table outlasts it. */
   deadlineMs: number;
   meter: Meter | undefined;
+  /** Writes what the record holds into the journal. */
+  note: (held: HeldPosition) => Promise<void>;
 }
 
 /**
- * Resolves once the record and then the local file hold the position with the bytes that are returned.
+ * Resolves once the record and then the local file and the journal hold the position with the bytes that are returned.
  * Its caller runs one at a time.
  * @throws Refusal
  */
 export async function reserve(request: SignRequest, context: Reserving): Promise<HeldPosition> {
-  const { keeper, clock, meter } = context;
+  const { keeper, clock, meter, note } = context;
   const held = await timed(meter, clock, 'record', () => reserveInRecord(request, context));
-  await timed(meter, clock, 'fsync', () => keepOwn(keeper, held));
+  // Side by side: whatever becomes of the two, the record admits no other bytes here.
+  await Promise.all([timed(meter, clock, 'fsync', () => keepOwn(keeper, held)), note(held)]);
   return held;
 }
 

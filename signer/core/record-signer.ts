@@ -25,7 +25,7 @@ import { type Reserving, readMsMax, reserve, writeMsMax } from './record-sign.ts
 import { type Reading, RecordView } from './record-view.ts';
 import type { Releaser, Signed } from './release.ts';
 import type { SignRequest } from './request.ts';
-import { withPendingIncarnation } from './state.ts';
+import { type HeldPosition, withPendingIncarnation } from './state.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
 export interface RecordSignerParts {
@@ -120,14 +120,24 @@ export class RecordSigner implements Guard {
       await this.#foreign.vet(asked.height);
       const { seen } = keeper.state;
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
-      const context: Reserving = { view: this.#view, keeper, clock, random, holding, deadlineMs, meter };
+      const note = (held: HeldPosition) => releaser.note(request, held, holding.epoch);
+      const context: Reserving = {
+        view: this.#view,
+        keeper,
+        clock,
+        random,
+        holding,
+        deadlineMs,
+        meter,
+        note,
+      };
       try {
         const held = await reserve(request, context);
         if (clock.now() >= deadlineMs)
           throw new Refusal('too-late', 'the time of this request is over', { asked });
         // A commit may have told of a foreign signer meanwhile.
         if (this.#view.trouble) throw this.#view.trouble;
-        return await releaser.release(request, held, holding.epoch, deadlineMs);
+        return await releaser.sign(request, held, deadlineMs);
       } finally {
         this.#settleRole();
       }

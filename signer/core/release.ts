@@ -1,4 +1,4 @@
-/** Signs what was reserved, and writes it into the journal before it goes out. */
+/** Signs what was reserved. Before it goes out it stands in the journal. */
 
 import { createHash } from 'node:crypto';
 import type { JournalEntry } from '../../protocol/signer-control.ts';
@@ -31,7 +31,8 @@ export class Releaser {
   }
 
   /**
-   * @param held what record and local file (under the local guard, the file) hold: its bytes alone are signed
+   * Signs, then notes.
+   * @param held what the guard holds: its bytes alone are signed
    * @param deadlineMs by the clock; a key that signs elsewhere is not waited for any longer
    * @throws Refusal where the key gives no signature or the journal can't be written
    */
@@ -41,22 +42,27 @@ export class Releaser {
     epoch: number,
     deadlineMs: number,
   ): Promise<Signed> {
-    const { journal, clock, thing, meter } = this.#parts;
-    const signBytes = Buffer.from(held.signBytes, 'base64');
-    // A proposal is only ever signed with the bytes that were asked for, so its time is the request's.
-    const timestamp = request.kind === 'proposal' ? request.time : parseTimestamp(held.timestamp);
-    if (timestamp === undefined || signBytes.length === 0) {
-      throw new Refusal('doubt', 'what is held for this position has no bytes or no timestamp', {
-        asked: request.position,
-        held,
-      });
-    }
+    const signed = await this.sign(request, held, deadlineMs);
+    await this.note(request, held, epoch);
+    return signed;
+  }
+
+  /** The half of `release` that makes the signature. Nobody gets it before `note` has resolved. @throws Refusal */
+  async sign(request: SignRequest, held: HeldPosition, deadlineMs: number): Promise<Signed> {
+    const { signBytes, timestamp } = readHeld(request, held);
     const { extensionSignBytes } = request;
     const [signature, extensionSignature] = await this.#signAll(request, deadlineMs, [
       signBytes,
       ...(extensionSignBytes ? [extensionSignBytes] : []),
     ]);
     if (!signature) throw new Error('nothing was signed');
+    return { timestamp, signature, extensionSignature };
+  }
+
+  /** The half of `release` that writes the journal. @throws Refusal */
+  async note(request: SignRequest, held: HeldPosition, epoch: number): Promise<void> {
+    const { journal, clock, thing, meter } = this.#parts;
+    const { signBytes, timestamp } = readHeld(request, held);
     try {
       const entry: JournalEntry = {
         at: new Date(clock.wall()).toISOString(),
@@ -78,7 +84,6 @@ export class Releaser {
         { asked: request.position, cause: error },
       );
     }
-    return { timestamp, signature, extensionSignature };
   }
 
   /** The position is held by now: a request that comes again after a key that failed gets the same bytes signed. */
@@ -97,4 +102,18 @@ export class Releaser {
       );
     }
   }
+}
+
+/** @throws Refusal */
+function readHeld(request: SignRequest, held: HeldPosition): { signBytes: Uint8Array; timestamp: Timestamp } {
+  const signBytes = Buffer.from(held.signBytes, 'base64');
+  // A proposal is only ever signed with the bytes that were asked for, so its time is the request's.
+  const timestamp = request.kind === 'proposal' ? request.time : parseTimestamp(held.timestamp);
+  if (timestamp === undefined || signBytes.length === 0) {
+    throw new Refusal('doubt', 'what is held for this position has no bytes or no timestamp', {
+      asked: request.position,
+      held,
+    });
+  }
+  return { signBytes, timestamp };
 }
