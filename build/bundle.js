@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeLambdaZip } from './lambda-zip.js';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -107,19 +108,21 @@ export async function bundle(outDir) {
       "import { createRequire as __beamCreateRequire } from 'node:module'; const require = __beamCreateRequire(import.meta.url);" +
       "const __filename = (await import('node:url')).fileURLToPath(import.meta.url); const __dirname = (await import('node:path')).dirname(__filename);",
   };
+  const lambdas = await lambdaEntries();
   await Promise.all([
     // Split, so that a command loads only what it uses: in one file every external import would be loaded at once.
     build({ ...common, entryPoints: processEntries, format: 'esm', external, banner, splitting: true }),
     // A Lambda's bundle stands alone: nothing external but Node itself.
     build({
       ...common,
-      entryPoints: await lambdaEntries(),
+      entryPoints: lambdas,
       format: 'cjs',
       minify: true,
       sourcemap: false,
       outExtension: { '.js': '.cjs' },
     }),
   ]);
+  for (const entry of Object.keys(lambdas)) writeLambdaZip(join(outDir, 'lambdas'), entry.split('/')[1]);
   writeFileSync(join(outDir, 'package.json'), '{"type":"module"}\n');
 }
 

@@ -1,0 +1,2 @@
+export function deterministicZip(files: Record<string, Uint8Array>): Uint8Array;
+export function writeLambdaZip(folder: string, name: string): void;
