@@ -5,11 +5,12 @@
  * process. Here each write is on disk before the action goes on (durable-writes.ts), and each callback
  * runs in the scope of its request: what it throws fails that request and frees the locks it held.
  */
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Stream } from 'node:stream';
 import { ClassicLevel } from 'classic-level';
 import { DurableWrites, type Level, type WriteOperation } from './durable-writes.ts';
 import { KeyLocks } from './key-locks.ts';
+import { LastWritten } from './last-written.ts';
 
 type Callback<T = void> = (error: unknown, value?: T) => void;
 type Release = (callback: Callback<never>) => Callback<never>;
@@ -88,8 +89,10 @@ export async function openStore(dir: string, { region, onFailure }: StoreOptions
   const scopes = new AsyncLocalStorage<Scope>();
   const writes = new DurableWrites(level, (error) => {
     onFailure(error);
+    lastWritten.clear();
     level.close().catch(onFailure);
   });
+  const lastWritten = new LastWritten();
   const subDbs = new Map<string, SubDb>();
 
   /** Hands a result to dynalite; what its callback throws fails the request that it belongs to. */
@@ -129,13 +132,17 @@ export async function openStore(dir: string, { region, onFailure }: StoreOptions
     if (existing) return existing;
     const prefix = `${name}~`;
     const isItems = name.startsWith('item-');
-    const write = (operations: WriteOperation[], callback: Callback) =>
-      settle(writes.write(operations), callback);
+    const write = (operations: WriteOperation[], callback: Callback) => {
+      const written = writes.write(operations);
+      settle(isItems ? written.then(() => lastWritten.keep(operations)) : written, callback);
+    };
     const locks = new KeyLocks();
     const made: SubDb = {
       get(key, callback) {
         const request = scopes.getStore()?.request;
-        const read = level.get(prefix + key).then((value) => {
+        const known = lastWritten.get(prefix + key);
+        const reading = known === undefined ? level.get(prefix + key) : Promise.resolve(known);
+        const read = reading.then((value) => {
           if (isItems && request) request.lastItemRead = value;
           return value;
         });
@@ -157,7 +164,7 @@ export async function openStore(dir: string, { region, onFailure }: StoreOptions
             }),
           );
         };
-        locks.acquire(key, AsyncResource.bind(whenFree));
+        locks.acquire(key, whenFree);
       },
       createKeyStream() {
         const keys = level.keys({ gte: prefix, lt: `${prefix}\uffff` });

@@ -58,7 +58,9 @@ function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
     request.on('error', reject);
-    request.on('close', () => reject(new ClientGone('the client went away')));
+    request.on('close', () => {
+      if (!request.complete) reject(new ClientGone('the client went away'));
+    });
   });
 }
 

@@ -55,12 +55,13 @@ async function reserveInRecord(request: SignRequest, context: Reserving): Promis
   for (let attempts = 0; attempts < triesMax; attempts++) {
     if (order === 'above') {
       const entry = { ...request.position, ...wanted, attempt };
-      keeper.stage((state) => withOwn(withSeen(state, holding.epoch, wanted), wanted));
       const voteFor = request.kind === 'proposal' ? undefined : request.blockId;
-      const writing = await view.write(
+      const answer = view.write(
         sign(view.key, holding, { ...entry, voteFor }),
         timeLeft(context, writeMsMax, request),
       );
+      keeper.stage((state) => withOwn(withSeen(state, holding.epoch, wanted), wanted));
+      const writing = await answer;
       if (writing.kind === 'done' && isAt(writing.record, wanted)) return wanted;
     }
     // At the record's own position, or in doubt, or refused: the record itself must tell.

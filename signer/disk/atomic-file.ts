@@ -24,13 +24,12 @@ export async function writeSynced(temporary: string, text: string, disk: Disk): 
   }
 }
 
-/** The second half. */
+/** The second half. A rename is durable once its folder is. */
 export async function putInPlace(temporary: string, path: string, disk: Disk): Promise<void> {
   await disk.rename(temporary, path);
   await syncFolder(dirname(path), disk);
 }
 
-/** A rename is durable once its folder is. */
 export async function syncFolder(path: string, disk: Disk = systemDisk): Promise<void> {
   const folder = await disk.open(path, 'r');
   try {

@@ -8,12 +8,11 @@ export interface DiskFile {
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
   stat(): Promise<{ size: number }>;
   sync(): Promise<void>;
-  datasync(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Disk {
-  open(path: string, flags: 'r' | 'w' | 'a+', mode?: number): Promise<DiskFile>;
+  open(path: string, flags: 'r' | 'w' | 'as+', mode?: number): Promise<DiskFile>;
   readFile(path: string, encoding: 'utf8'): Promise<string>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;

@@ -39,7 +39,6 @@ export class DiskJournal implements Journal {
     const line = Buffer.from(`${JSON.stringify(entry)}\n`);
     try {
       await file.appendFile(line);
-      await file.datasync();
     } catch (error) {
       // Part of the line may stand there: opened again, the file gets its end of line, and the next entry one of its own.
       await this.close().catch(() => {});
@@ -55,7 +54,8 @@ export class DiskJournal implements Journal {
 
   async #open(): Promise<DiskFile> {
     const path = join(this.#dir, fileName(0));
-    const file = await this.#disk.open(path, 'a+', 0o600);
+    // With O_SYNC an append returns once it is on disk: one turn of another thread, where a sync of its own makes it two.
+    const file = await this.#disk.open(path, 'as+', 0o600);
     const { size } = await file.stat();
     this.#file = file;
     this.#bytes = size;

@@ -6,8 +6,8 @@
 import { join } from 'node:path';
 import type { StateFile, StateReading } from '../core/ports.ts';
 import { type SignerState, signerState } from '../core/state.ts';
-import { putInPlace, writeDurably, writeSynced } from './atomic-file.ts';
-import { type Disk, systemDisk } from './disk.ts';
+import { writeDurably, writeSynced } from './atomic-file.ts';
+import { type Disk, type DiskFile, systemDisk } from './disk.ts';
 
 export class DiskStateFile implements StateFile {
   readonly dir: string;
@@ -18,6 +18,7 @@ export class DiskStateFile implements StateFile {
   /** Lies synced beside the state, or is on its way there. */
   #staged: { text: string; written: Promise<boolean> } | undefined;
   #staging = false;
+  #folder: DiskFile | undefined;
 
   constructor(dir: string, disk: Disk = systemDisk) {
     this.dir = dir;
@@ -66,7 +67,10 @@ export class DiskStateFile implements StateFile {
     const staged = this.#staged;
     if (staged?.text === text && (await staged.written)) {
       this.#staged = undefined;
-      await putInPlace(this.#next, this.#state, this.#disk);
+      // The same as `putInPlace`, with the folder kept open: each signature waits for this.
+      this.#folder ??= await this.#disk.open(this.dir, 'r');
+      await this.#disk.rename(this.#next, this.#state);
+      await this.#folder.sync();
     } else await writeDurably(this.#state, text, this.#disk);
   }
 

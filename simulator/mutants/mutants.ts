@@ -216,7 +216,18 @@ export const mutants: readonly Mutant[] = [
     'staged?.text === text',
     'staged',
   ),
-  one('the journal is synced', 'signer/disk/journal.ts', '      await file.datasync();\n', ''),
+  one(
+    'a staged state’s folder is synced',
+    'signer/disk/state-file.ts',
+    '      await this.#folder.sync();\n',
+    '',
+  ),
+  one(
+    'the journal is synced',
+    'signer/disk/journal.ts',
+    "this.#disk.open(path, 'as+', 0o600)",
+    "this.#disk.open(path, 'a+' as 'as+', 0o600)",
+  ),
   one(
     'an incarnation is on disk before it is sent',
     signer,

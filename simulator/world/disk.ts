@@ -81,8 +81,12 @@ export class ServerDisk {
       ...noFile,
       sync: () => process.effect(() => synced(() => (this.#durable = new Map(this.#cached)))),
     });
-    const file = (inode: Inode): DiskFile => ({
-      appendFile: (data) => process.effect(() => write(() => (inode.cached += textOf(data)))),
+    const file = (inode: Inode, appendsSynced: boolean): DiskFile => ({
+      // Opened with O_SYNC: what was appended may be there before it is known to be.
+      appendFile: async (data) => {
+        await process.effect(() => write(() => (inode.cached += textOf(data))));
+        if (appendsSynced) await process.effect(() => synced(() => (inode.durable = inode.cached)));
+      },
       writeFile: (data) => process.effect(() => write(() => (inode.cached = data))),
       read: async (buffer, offset, length, position) => {
         const part = Buffer.from(inode.cached).subarray(position, position + length);
@@ -91,21 +95,21 @@ export class ServerDisk {
       },
       stat: async () => ({ size: Buffer.byteLength(inode.cached) }),
       sync: () => process.effect(() => synced(() => (inode.durable = inode.cached))),
-      datasync: () => process.effect(() => synced(() => (inode.durable = inode.cached))),
       close: async () => {},
     });
     return {
-      open: async (path, flags) => {
+      open: async (path, flags: string) => {
         // Folders are opened to be synced.
         if (flags === 'r') return folderFile();
         return await process.effect(async () => {
           failing();
           const found = this.#cached.get(path);
-          if (found && flags === 'a+') return file(found);
+          const appends = flags === 'as+' || flags === 'a+';
+          if (found && appends) return file(found, flags === 'as+');
           // Truncated, it is another content under the same name.
           const made: Inode = { cached: '', durable: '' };
           this.#cached.set(path, made);
-          return file(made);
+          return file(made, flags === 'as+');
         });
       },
       readFile: (path) =>
@@ -142,6 +146,5 @@ const noFile: DiskFile = {
   read: notAFile,
   stat: notAFile,
   sync: notAFile,
-  datasync: notAFile,
   close: async () => {},
 };
