@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { lambdaBuild, lambdaNames } from './lambda-bundles.js';
 import { writeLambdaZip } from './lambda-zip.js';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -75,24 +76,11 @@ function sourceState() {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Every Lambda's bundle, from the one list that Terraform and the local cloud read too. */
-async function lambdaEntries() {
-  const { readFileSync } = await import('node:fs');
-  const manifest = JSON.parse(readFileSync(join(root, 'lambdas/manifest.json'), 'utf8'));
-  return Object.fromEntries(
-    manifest.functions.map(({ name, entry }) => [`lambdas/${name}/index`, `lambdas/${entry}`]),
-  );
-}
-
-/**
- * Writes the bundles to `outDir`.
- * @param {string} outDir
- */
-export async function bundle(outDir) {
-  const { build } = await import('esbuild');
-  const common = {
+/** esbuild's options for everything that is bundled to `outdir`. */
+export function bundleOptions(outdir) {
+  return {
     absWorkingDir: root,
-    outdir: outDir,
+    outdir,
     bundle: true,
     platform: 'node',
     target: 'node20',
@@ -102,27 +90,28 @@ export async function bundle(outDir) {
     legalComments: 'none',
     loader: { '.proto': 'text' },
   };
+}
+
+/**
+ * Writes the bundles, and the Lambda functions' zips beside them, to `outDir`.
+ * @param {string} outDir
+ */
+export async function bundle(outDir) {
+  const { build } = await import('esbuild');
+  const common = bundleOptions(outDir);
   // ESM output needs `require` for the CommonJS packages inside the bundle.
   const banner = {
     js:
       "import { createRequire as __beamCreateRequire } from 'node:module'; const require = __beamCreateRequire(import.meta.url);" +
       "const __filename = (await import('node:url')).fileURLToPath(import.meta.url); const __dirname = (await import('node:path')).dirname(__filename);",
   };
-  const lambdas = await lambdaEntries();
   await Promise.all([
     // Split, so that a command loads only what it uses: in one file every external import would be loaded at once.
     build({ ...common, entryPoints: processEntries, format: 'esm', external, banner, splitting: true }),
     // A Lambda's bundle stands alone: nothing external but Node itself.
-    build({
-      ...common,
-      entryPoints: lambdas,
-      format: 'cjs',
-      minify: true,
-      sourcemap: false,
-      outExtension: { '.js': '.cjs' },
-    }),
+    build({ ...common, ...lambdaBuild(root) }),
   ]);
-  for (const entry of Object.keys(lambdas)) writeLambdaZip(join(outDir, 'lambdas'), entry.split('/')[1]);
+  for (const { name } of lambdaNames(root)) writeLambdaZip(join(outDir, 'lambdas'), name);
   writeFileSync(join(outDir, 'package.json'), '{"type":"module"}\n');
 }
 

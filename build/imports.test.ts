@@ -32,7 +32,15 @@ const mayImport: Record<string, string[]> = {
   ],
   simulator: ['protocol', 'signer', 'device-agent', 'lambdas', 'cloud-rules', 'local-cloud/engines'],
   // Measures what the others do: the soak's way to a chain's binary, too.
-  bench: ['protocol', 'signer', 'operator', 'local-cloud', 'local-fleet', 'e2e/chain'],
+  bench: [
+    'protocol',
+    'signer',
+    'operator',
+    'local-cloud',
+    'local-fleet',
+    'e2e/chain',
+    'lambdas/manifest.json',
+  ],
 };
 /** Tests may reach for the real part beside them. */
 const testsMayImport: Record<string, string[]> = {

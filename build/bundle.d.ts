@@ -1,0 +1,7 @@
+import type { BuildOptions } from 'esbuild';
+
+/** The checkout. */
+export const root: string;
+export function bundleOptions(outdir: string): BuildOptions;
+export function bundle(outDir: string): Promise<void>;
+export function currentBundles(): Promise<string>;
