@@ -79,7 +79,19 @@ export class SignerProcess {
       meter: this.#meter,
     });
     this.#service = service;
-    // The node waits 3 s for its signer at its start: first of all it gets the key.
+    // Ahead of the node: a second signer of one home ends here, before it takes the first one's node.
+    const control = new ControlServer(home.controlSocket, {
+      status: () => this.status(),
+      look: () => this.#guard.look(),
+      standBy: () => this.#guard.standBy(),
+      committed: (height) => {
+        this.#watch.committed(height, systemClock.now());
+        this.#guard.committed(height, 'pilot');
+      },
+    });
+    await control.start();
+    this.#control = control;
+    // The node waits 3 s for its signer at its start: it gets the key before anything else.
     this.#connection = new NodeConnection({
       node: home.node,
       key: home.node.kind === 'tcp' ? connectionKey(home.node.connectionKeyFile) : undefined,
@@ -93,17 +105,6 @@ export class SignerProcess {
       },
     });
     this.#connection.start();
-    const control = new ControlServer(home.controlSocket, {
-      status: () => this.status(),
-      look: () => this.#guard.look(),
-      standBy: () => this.#guard.standBy(),
-      committed: (height) => {
-        this.#watch.committed(height, systemClock.now());
-        this.#guard.committed(height, 'pilot');
-      },
-    });
-    await control.start();
-    this.#control = control;
     await this.#serveMetrics();
     await this.#startGuard();
   }
