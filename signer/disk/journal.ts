@@ -2,7 +2,7 @@
  * The journal of released signatures: JSON lines in `journal.jsonl`, rotated to `journal.1.jsonl` … when it is full.
  *
  * A line is on disk before its signature leaves: what is in no journal was never given to anybody. The other way round
- * a line may stand for a signature that nobody took, when the process or the connection ended in between.
+ * a line may stand for a signature that nobody took, when the process or the connection ended in between, or the key gave none.
  * At `bytesMax` a file and `filesMax` files it holds the last 80 MB: some 230,000 signatures, three days and more of
  * 3 s blocks.
  */
