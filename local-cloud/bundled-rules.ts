@@ -5,8 +5,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import beamClaim from '../cloud-rules/policies/beam-claim.json' with { type: 'json' };
 import beamOperator from '../cloud-rules/policies/beam-operator.json' with { type: 'json' };
 import beamPilot from '../cloud-rules/policies/beam-pilot.json' with { type: 'json' };
+import beamRotatePolicy from '../cloud-rules/policies/beam-rotate.json' with { type: 'json' };
+import beamValidator from '../cloud-rules/policies/beam-validator.json' with { type: 'json' };
 import beamAlert from '../cloud-rules/rules/beam_alert.json' with { type: 'json' };
 import beamGaiadDocuments from '../cloud-rules/rules/beam_gaiad_documents.json' with { type: 'json' };
 import beamHealth from '../cloud-rules/rules/beam_health.json' with { type: 'json' };
@@ -15,16 +18,28 @@ import beamRoleDeleted from '../cloud-rules/rules/beam_role_deleted.json' with {
 import beamRoleDocuments from '../cloud-rules/rules/beam_role_documents.json' with { type: 'json' };
 import beamRoleRequest from '../cloud-rules/rules/beam_role_request.json' with { type: 'json' };
 import beamStatusDocuments from '../cloud-rules/rules/beam_status_documents.json' with { type: 'json' };
+import beamRotate from '../cloud-rules/templates/beam-rotate.json' with { type: 'json' };
+import beamServer from '../cloud-rules/templates/beam-server.json' with { type: 'json' };
 import { isObject, type JsonObject, type JsonValue } from './engines/json-tree.ts';
 import { accountId, region } from './registry/arns.ts';
+import type { NewTemplate } from './registry/provisioning-templates.ts';
 
 const jsonObject = z.record(z.string(), z.json()).transform((value) => value as JsonObject);
 const ruleFile = z.strictObject({ ruleName: z.string(), topicRulePayload: jsonObject });
 const policyFile = z.strictObject({ policyName: z.string(), policyDocument: jsonObject });
+const templateFile = z.strictObject({
+  templateName: z.string(),
+  description: z.string().optional(),
+  enabled: z.boolean(),
+  provisioningRoleArn: z.string(),
+  templateBody: jsonObject,
+  preProvisioningHook: z.strictObject({ targetArn: z.string(), payloadVersion: z.string() }).optional(),
+});
 
 export interface CloudRules {
   rules: { ruleName: string; topicRulePayload: JsonObject }[];
   policies: { policyName: string; document: string }[];
+  templates: NewTemplate[];
 }
 
 const builtIn = {
@@ -38,18 +53,24 @@ const builtIn = {
     beamRoleRequest,
     beamStatusDocuments,
   ],
-  policies: [beamOperator, beamPilot],
+  policies: [beamClaim, beamOperator, beamPilot, beamRotatePolicy, beamValidator],
+  templates: [beamRotate, beamServer],
 };
 
 export function lambdaArn(functionName: string): string {
   return `arn:aws:lambda:${region}:${accountId}:function:${functionName}`;
 }
 
-/** `${lambda:<name>}` as a whole value becomes that function's ARN. */
+function roleArn(roleName: string): string {
+  return `arn:aws:iam::${accountId}:role/${roleName}`;
+}
+
+/** `${lambda:<name>}` or `${role:<name>}` as a whole value becomes that function's or role's ARN. */
 function withArns(value: JsonValue): JsonValue {
   if (typeof value === 'string') {
-    const name = /^\$\{lambda:([a-z0-9-]+)\}$/.exec(value)?.[1];
-    return name === undefined ? value : lambdaArn(name);
+    const [, kind, name] = /^\$\{(lambda|role):([a-z0-9-]+)\}$/.exec(value) ?? [];
+    if (name === undefined) return value;
+    return kind === 'lambda' ? lambdaArn(name) : roleArn(name);
   }
   if (Array.isArray(value)) return value.map(withArns);
   if (!isObject(value)) return value;
@@ -83,7 +104,7 @@ function parseFile<S extends z.ZodType>(
 /** @param folder left out: the ones that were built in. @throws Error that names the file at fault */
 export function readCloudRules(folder: string | undefined): CloudRules {
   if (folder !== undefined && !existsSync(folder)) throw new Error(`There is no folder ${folder} (--rules)`);
-  const from = (kind: 'rules' | 'policies') =>
+  const from = (kind: 'rules' | 'policies' | 'templates') =>
     folder === undefined
       ? builtIn[kind].map((value) => ({ file: `cloud-rules/${kind}`, value: value as unknown }))
       : filesIn(join(folder, kind));
@@ -96,6 +117,11 @@ export function readCloudRules(folder: string | undefined): CloudRules {
     policies: from('policies').map((each) => {
       const { policyName, policyDocument } = parseFile(policyFile, each);
       return { policyName, document: JSON.stringify(policyDocument) };
+    }),
+    templates: from('templates').map((each) => {
+      const parsed = parseFile(templateFile, each);
+      const { templateBody, ...settings } = parseFile(templateFile, { ...each, value: withArns(parsed) });
+      return { ...settings, templateBody: JSON.stringify(templateBody) };
     }),
   };
 }

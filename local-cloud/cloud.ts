@@ -35,6 +35,10 @@ function readManifest(file: string | undefined): LambdaManifest {
   return parseLambdaManifest(JSON.parse(readFileSync(file, 'utf8')));
 }
 
+function functionNameOf(functionArn: string): string {
+  return /:function:([^:]+)/.exec(functionArn)?.[1] ?? functionArn;
+}
+
 /** What a function of AWS Lambda would find in its environment, with the endpoints of this cloud. */
 function environmentOf(ready: Omit<Ready, 'ready' | 'mqtt'>): Record<string, string> {
   return {
@@ -74,7 +78,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     started.push(() => dynamo.close());
 
     let runner: LambdaRunner | undefined;
-    const core = await openCore({ ...options, dataDir }, (broker, shadows) => {
+    const invokeFunction = async (functionArn: string, event: object): Promise<unknown> => {
+      if (!runner) throw new Error(`Function ${functionArn}: the local cloud is starting`);
+      return runner.invoke(functionNameOf(functionArn), event);
+    };
+    const core = await openCore({ ...options, dataDir, invokeFunction }, (broker, shadows) => {
       const engine = createRulesEngine({
         publish: (topic, payload, qos, retain = false) => broker.publish(topic, payload, { qos, retain }),
         invokeLambda: async (functionName, event) => {
@@ -92,6 +100,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
     for (const { policyName, document } of rules.policies)
       await core.registry.policies.ensure(policyName, document);
+    for (const template of rules.templates) await core.registry.templates.ensure(template);
     await core.ruleBook.putBundled(rules.rules);
     for (const refused of core.ruleBook.loadStored())
       log.error(refused, 'a stored rule is not taken any more');

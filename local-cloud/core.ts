@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Broker, createBroker } from './broker/broker.ts';
 import { dataOperations } from './https/data-api.ts';
+import { provisioningOperations } from './https/provisioning-api.ts';
 import {
   createRuleBook,
   endpointOperations,
@@ -16,6 +17,7 @@ import { securityOperations } from './https/security-api.ts';
 import { type DynamoHandler, startHttps } from './https/server.ts';
 import { createVerifier } from './https/sigv4.ts';
 import { thingOperations } from './https/things-api.ts';
+import { createProvisioning, type ProvisioningService } from './provisioning/service.ts';
 import { region } from './registry/arns.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
 import { createShadowService, type ShadowService } from './shadow-service.ts';
@@ -35,6 +37,8 @@ export interface CoreOptions {
   /** AWS: 30 to 1,200. */
   keepAliveSeconds?: { min: number; max: number };
   nowMs?: () => number;
+  /** Calls a Lambda function for fleet provisioning's hook; left out: there are no functions. */
+  invokeFunction?: (functionArn: string, event: object) => Promise<unknown>;
 }
 
 /** What a client must know to use the cloud. */
@@ -88,6 +92,10 @@ async function bind<T>(
   }
 }
 
+async function noFunctions(functionArn: string): Promise<never> {
+  throw new Error(`there is no Lambda here to call ${functionArn}`);
+}
+
 /** @param createRules makes the rules engine over the broker */
 export async function openCore(
   options: CoreOptions,
@@ -116,14 +124,28 @@ export async function openCore(
     store,
     registry,
     shadows: () => shadows,
+    provisioning: () => provisioning,
     server: credentials.server,
     log,
     host,
     port: mqttPort,
     ...(options.keepAliveSeconds ? { keepAliveSeconds: options.keepAliveSeconds } : {}),
   });
+  const provisioning: ProvisioningService = createProvisioning({
+    registry,
+    invokeHook: options.invokeFunction ?? noFunctions,
+    secret: credentials.secretAccessKey,
+    answer: (asker, topic, payload) => broker.answerTo(asker, topic, payload),
+    nowMs,
+    log,
+  });
   const ruleBook = createRuleBook(store, createRules(broker, shadows));
   const timer = setInterval(() => {
+    registry.certificates
+      .forgetPending(nowMs() / 1000)
+      .catch((error: unknown) =>
+        log.error({ err: error }, 'certificates that nobody took could not be dropped'),
+      );
     shadows
       .forgetOld()
       .catch((error: unknown) => log.error({ err: error }, 'old shadows could not be dropped'));
@@ -149,6 +171,7 @@ export async function openCore(
           control: new Map([
             ...thingOperations(registry),
             ...securityOperations(registry),
+            ...provisioningOperations(registry),
             ...ruleOperations(store, ruleBook),
             ...endpointOperations(() => httpsAddress),
           ]),

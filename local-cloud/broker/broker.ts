@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from 'pino';
+import type { Asker, ProvisioningService } from '../provisioning/service.ts';
 import { certificateIdOf } from '../registry/certificates.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ShadowService } from '../shadow-service.ts';
@@ -35,6 +36,7 @@ export interface BrokerOptions {
   store: Store;
   registry: Registry;
   shadows: () => ShadowService;
+  provisioning: () => ProvisioningService;
   server: KeyAndCertificate;
   log: Logger;
   host: string;
@@ -58,6 +60,8 @@ export interface Broker {
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>;
   /** What the shadow service sends: at QoS 0, to subscribers and listeners. */
   publishAnswer(topic: string, payload: Buffer): void;
+  /** To the one connection that asked, if it is still there, at QoS 0. */
+  answerTo(asker: Asker, topic: string, payload: Buffer): void;
   connectedClients(): string[];
   close(): Promise<void>;
 }
@@ -78,7 +82,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const presence = openPresenceBook(store, (error) =>
     log.error({ err: error }, 'presence version not stored'),
   );
-  const ingress = createIngress(store, options.shadows, (error, topic) =>
+  const ingress = createIngress(store, options.shadows, options.provisioning, (error, topic) =>
     log.error({ err: error, topic }, 'a listener failed on a message'),
   );
 
@@ -254,6 +258,14 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     publishAnswer(topic, payload) {
       ingress.tellListeners(topic, payload, {});
       deliver(topic, payload, 0);
+    },
+    answerTo({ clientId, principalId }, topic, payload) {
+      const found = live.get(clientId);
+      if (!found || found.peer.certificateId !== principalId) return;
+      const packet = { cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false } as const;
+      found.client.publish(packet, (error) => {
+        if (error) log.debug({ err: error, topic, clientId }, 'an answer could not be delivered');
+      });
     },
     connectedClients: () => [...live.keys()],
     async close() {

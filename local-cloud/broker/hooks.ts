@@ -81,7 +81,12 @@ export function createHooks(context: HookContext): Hooks {
       };
     }
     if (qos === 2) return { why: 'QoS 2 is not supported', code: reasonCode.qosNotSupported };
-    if (topic.startsWith('$') && !parseShadowTopic(topic) && !isForRulesOnly(topic)) {
+    const isReserved =
+      topic.startsWith('$') &&
+      !parseShadowTopic(topic) &&
+      !isForRulesOnly(topic) &&
+      !ingress.isServiceTopic(topic);
+    if (isReserved) {
       return { why: 'topics that start with $ are reserved', code: reasonCode.topicNameInvalid };
     }
     const fault =

@@ -5,6 +5,7 @@
 
 import { parseShadowTopic } from '../engines/shadow-request.ts';
 import { parseBasicIngest } from '../engines/topic-filter.ts';
+import type { ProvisioningService } from '../provisioning/service.ts';
 import type { ShadowService } from '../shadow-service.ts';
 import type { Store } from '../store/store.ts';
 
@@ -28,6 +29,8 @@ export interface IncomingMessage {
 }
 
 export interface Ingress {
+  /** @returns whether the topic is of a service that answers the asking connection alone */
+  isServiceTopic(topic: string): boolean;
   /** @returns undefined where nothing had to wait for the disk */
   accept(message: IncomingMessage): Promise<void> | undefined;
   tellListeners(topic: string, payload: Buffer, meta: MessageMeta): void;
@@ -42,6 +45,7 @@ export function isForRulesOnly(topic: string): boolean {
 export function createIngress(
   store: Store,
   shadows: () => ShadowService,
+  provisioning: () => ProvisioningService,
   listenerFailed: (error: unknown, topic: string) => void,
 ): Ingress {
   const listeners: MessageListener[] = [];
@@ -62,8 +66,16 @@ export function createIngress(
   }
 
   return {
+    isServiceTopic: (topic) => provisioning().takes(topic),
     accept(message) {
       const { topic, payload, meta } = message;
+      if (topic.startsWith('$aws/') && provisioning().takes(topic)) {
+        // Keys and tokens are in these: no rule sees them, and a last will asks for nothing.
+        const { clientId, principalId } = meta;
+        if (message.isWill || clientId === undefined || principalId === undefined) return undefined;
+        void provisioning().request(topic, payload, { clientId, principalId });
+        return undefined;
+      }
       const work: Promise<unknown>[] = [];
       if (message.retain && !topic.startsWith('$')) work.push(retain(message));
       const shadow = message.isWill ? undefined : parseShadowTopic(topic);

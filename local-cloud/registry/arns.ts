@@ -12,7 +12,8 @@ export type ResourceKind =
   | 'rule'
   | 'client'
   | 'topic'
-  | 'topicfilter';
+  | 'topicfilter'
+  | 'provisioningtemplate';
 
 export function arn(kind: ResourceKind, name: string): string {
   return `arn:aws:iot:${region}:${accountId}:${kind}/${name}`;

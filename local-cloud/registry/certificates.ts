@@ -5,14 +5,19 @@ import { pairKey, type Store } from '../store/store.ts';
 import type { Issuer } from '../tls/issuer.ts';
 import { arn } from './arns.ts';
 import { AwsError, deleteConflict, invalidRequest, notFound } from './aws-error.ts';
-import { type CertificateRecord, type CertificateStatus, certificateStatuses } from './records.ts';
+import {
+  type CertificateRecord,
+  type CertificateStatus,
+  certificateStatuses,
+  type SettableStatus,
+} from './records.ts';
 import { nowSeconds } from './things.ts';
 
 export function certificateIdOf(der: Uint8Array): string {
   return createHash('sha256').update(der).digest('hex');
 }
 
-export function parseStatus(text: string): CertificateStatus {
+export function parseStatus(text: string): SettableStatus {
   const status = certificateStatuses.find((name) => name === text);
   if (!status) throw invalidRequest(`Status '${text}' is not one of ${certificateStatuses.join(', ')}`);
   return status;
@@ -45,31 +50,56 @@ export class Certificates {
   }
 
   async createFromCsr(csrPem: string, active: boolean): Promise<CertificateRecord> {
-    let pem: string;
-    try {
-      pem = await this.#issuer.fromCsr(csrPem);
-    } catch (error) {
-      throw invalidRequest(`The certificate signing request is not valid: ${messageOf(error)}`);
-    }
-    return this.#add(pem, active ? 'ACTIVE' : 'INACTIVE', true);
+    return this.#add(await this.#issue(csrPem), { status: active ? 'ACTIVE' : 'INACTIVE' }, true);
   }
 
   async createWithKeys(
     active: boolean,
   ): Promise<{ record: CertificateRecord; privateKeyPem: string; publicKeyPem: string }> {
     const { certificatePem, privateKeyPem, publicKeyPem } = await this.#issuer.withNewKey();
-    const record = await this.#add(certificatePem, active ? 'ACTIVE' : 'INACTIVE', true);
+    const record = await this.#add(certificatePem, { status: active ? 'ACTIVE' : 'INACTIVE' }, true);
     return { record, privateKeyPem, publicKeyPem };
+  }
+
+  /**
+   * For fleet provisioning: a certificate that no connection may use until a thing is registered with it.
+   * @param csrPem left out: its key is made here
+   */
+  async createPending(
+    csrPem: string | undefined,
+    pendingUntil: number,
+  ): Promise<{ record: CertificateRecord; privateKeyPem?: string }> {
+    const pending = { status: 'PENDING_ACTIVATION', pendingUntil } as const;
+    if (csrPem !== undefined) {
+      return { record: await this.#add(await this.#issue(csrPem), pending, true) };
+    }
+    const { certificatePem, privateKeyPem } = await this.#issuer.withNewKey();
+    return { record: await this.#add(certificatePem, pending, true), privateKeyPem };
+  }
+
+  /** Deletes what fleet provisioning made and nobody registered a thing with in time. */
+  async forgetPending(now = nowSeconds()): Promise<void> {
+    const isOver = (record: CertificateRecord | undefined) =>
+      record?.status === 'PENDING_ACTIVATION' &&
+      record.pendingUntil !== undefined &&
+      record.pendingUntil <= now;
+    for (const record of [...this.list()]) {
+      if (!isOver(record)) continue;
+      const { certificateId } = record;
+      await this.#store.transact(() => {
+        if (isOver(this.find(certificateId))) this.#store.certificates.unset(certificateId);
+      });
+    }
   }
 
   /** Takes a certificate of any issuer; the connection proves that its holder has the key. */
   async register(pem: string, status: CertificateStatus): Promise<CertificateRecord> {
-    return this.#add(pem, status, false);
+    return this.#add(pem, { status }, false);
   }
 
   async update(certificateId: string, status: CertificateStatus): Promise<void> {
     await this.#store.transact(() => {
-      const record = this.get(certificateId);
+      const { pendingUntil: _over, ...record } = this.get(certificateId);
       this.#store.certificates.set(certificateId, { ...record, status, modifiedAt: nowSeconds() });
     });
     this.#changed();
@@ -105,7 +135,19 @@ export class Certificates {
     this.#changed();
   }
 
-  async #add(pem: string, status: CertificateStatus, issuedHere: boolean): Promise<CertificateRecord> {
+  async #issue(csrPem: string): Promise<string> {
+    try {
+      return await this.#issuer.fromCsr(csrPem);
+    } catch (error) {
+      throw invalidRequest(`The certificate signing request is not valid: ${messageOf(error)}`);
+    }
+  }
+
+  async #add(
+    pem: string,
+    state: { status: CertificateStatus; pendingUntil?: number },
+    issuedHere: boolean,
+  ): Promise<CertificateRecord> {
     let certificate: X509Certificate;
     try {
       certificate = new X509Certificate(pem);
@@ -120,7 +162,7 @@ export class Certificates {
     const record: CertificateRecord = {
       certificateId,
       pem: certificate.toString(),
-      status,
+      ...state,
       issuedHere,
       createdAt: nowSeconds(),
       modifiedAt: nowSeconds(),

@@ -29,7 +29,9 @@ export interface ThingGroupRecord {
 }
 
 export const certificateStatuses = ['ACTIVE', 'INACTIVE', 'REVOKED'] as const;
-export type CertificateStatus = (typeof certificateStatuses)[number];
+/** What an API call may set, and what only the cloud itself sets. */
+export type SettableStatus = (typeof certificateStatuses)[number];
+export type CertificateStatus = SettableStatus | 'PENDING_ACTIVATION';
 
 export interface CertificateRecord {
   /** SHA-256 of the DER form, 64 lower-case hex digits. */
@@ -42,6 +44,32 @@ export interface CertificateRecord {
   modifiedAt: number;
   notBefore: number;
   notAfter: number;
+  /** Made by fleet provisioning, and deleted at this time unless a thing is registered with it. */
+  pendingUntil?: number;
+}
+
+export interface ProvisioningHook {
+  targetArn: string;
+  payloadVersion: string;
+}
+
+export interface ProvisioningTemplateRecord {
+  templateName: string;
+  type: 'FLEET_PROVISIONING' | 'JITP';
+  description?: string;
+  enabled: boolean;
+  provisioningRoleArn: string;
+  hook?: ProvisioningHook;
+  defaultVersionId: number;
+  /** Counts up: the id of a deleted version is not given out again. */
+  lastVersionId: number;
+  createdAt: number;
+  modifiedAt: number;
+}
+
+export interface ProvisioningTemplateVersionRecord {
+  body: string;
+  createdAt: number;
 }
 
 export interface PolicyRecord {

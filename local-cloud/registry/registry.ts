@@ -7,6 +7,7 @@ import type { Issuer } from '../tls/issuer.ts';
 import { arn } from './arns.ts';
 import { Certificates } from './certificates.ts';
 import { Policies } from './policies.ts';
+import { ProvisioningTemplates } from './provisioning-templates.ts';
 import { ThingGroups } from './thing-groups.ts';
 import { Things } from './things.ts';
 
@@ -21,6 +22,7 @@ export interface Registry {
   groups: ThingGroups;
   certificates: Certificates;
   policies: Policies;
+  templates: ProvisioningTemplates;
   /** Called after every change that is on disk. */
   onChange(listener: () => void): void;
   authorityOf(certificateId: string, clientId: string): Authority;
@@ -40,6 +42,7 @@ export function createRegistry(store: Store, issuer: Issuer): Registry {
     groups,
     certificates,
     policies,
+    templates: new ProvisioningTemplates(store),
     onChange: (listener) => {
       listeners.push(listener);
     },

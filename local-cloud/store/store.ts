@@ -10,6 +10,8 @@ import type { StoredShadow } from '../engines/shadow.ts';
 import type {
   CertificateRecord,
   PolicyRecord,
+  ProvisioningTemplateRecord,
+  ProvisioningTemplateVersionRecord,
   ThingGroupRecord,
   ThingRecord,
   ThingTypeRecord,
@@ -111,6 +113,9 @@ function tables(root: RootDatabase<string, string>) {
     targetPolicies: pairs('target-policies'),
     thingPrincipals: pairs('thing-principals'),
     principalThings: pairs('principal-things'),
+    provisioningTemplates: table<ProvisioningTemplateRecord>('provisioning-templates'),
+    /** template, then version */
+    provisioningVersions: table<ProvisioningTemplateVersionRecord>('provisioning-versions'),
     topicRules: table<TopicRuleRecord>('topic-rules'),
     retained: table<RetainedRecord>('retained'),
     /** Presence version numbers by client id. */

@@ -1,0 +1,157 @@
+/** The control API's operations on provisioning templates. */
+
+import * as z from 'zod';
+import { MalformedTemplate, parseTemplate, resolveTemplate } from '../engines/provisioning-template.ts';
+import { accountId, arn, region } from '../registry/arns.ts';
+import { invalidRequest } from '../registry/aws-error.ts';
+import type { ProvisioningTemplateRecord } from '../registry/records.ts';
+import { registerThing } from '../registry/register-thing.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+
+const paging = { nextToken: z.string().optional(), maxResults: queryNumber.optional() };
+const hook = z.strictObject({ targetArn: z.string(), payloadVersion: z.string().optional() });
+const versionId = z.union([z.number().int(), queryNumber]);
+
+function summary(record: ProvisioningTemplateRecord) {
+  return {
+    templateArn: arn('provisioningtemplate', record.templateName),
+    templateName: record.templateName,
+    description: record.description,
+    creationDate: record.createdAt,
+    lastModifiedDate: record.modifiedAt,
+    enabled: record.enabled,
+    type: record.type,
+  };
+}
+
+export function provisioningOperations(registry: Registry): [string, Handler][] {
+  const { templates, certificates } = registry;
+  const templateName = z.string();
+  const settings = {
+    description: z.string().max(500).optional(),
+    enabled: z.boolean().optional(),
+    preProvisioningHook: hook.optional(),
+  };
+  return [
+    operation(
+      'CreateProvisioningTemplate',
+      {
+        templateName,
+        templateBody: z.string(),
+        provisioningRoleArn: z.string().min(20),
+        type: z.enum(['FLEET_PROVISIONING', 'JITP']).optional(),
+        ...settings,
+      },
+      async (input) => {
+        const { templateName: name } = await templates.create(input);
+        return { templateArn: arn('provisioningtemplate', name), templateName: name, defaultVersionId: 1 };
+      },
+    ),
+    operation('DescribeProvisioningTemplate', { templateName }, (input) => {
+      const record = templates.get(input.templateName);
+      return {
+        ...summary(record),
+        defaultVersionId: record.defaultVersionId,
+        templateBody: templates.version(record.templateName, record.defaultVersionId).body,
+        provisioningRoleArn: record.provisioningRoleArn,
+        preProvisioningHook: record.hook,
+      };
+    }),
+    operation('ListProvisioningTemplates', paging, (input) => {
+      const { items, next } = page(templates.list(), input.nextToken, input.maxResults);
+      return { templates: items.map(summary), nextToken: next };
+    }),
+    operation(
+      'UpdateProvisioningTemplate',
+      {
+        templateName,
+        ...settings,
+        defaultVersionId: z.number().int().optional(),
+        provisioningRoleArn: z.string().min(20).optional(),
+        removePreProvisioningHook: z.boolean().optional(),
+      },
+      async ({ templateName: name, ...change }) => {
+        await templates.update(name, change);
+        return {};
+      },
+    ),
+    operation('DeleteProvisioningTemplate', { templateName }, async (input) => {
+      await templates.delete(input.templateName);
+      return {};
+    }),
+    operation(
+      'CreateProvisioningTemplateVersion',
+      { templateName, templateBody: z.string(), setAsDefault: queryBoolean.default(false) },
+      async ({ templateName: name, templateBody, setAsDefault }) => {
+        const id = await templates.createVersion(name, templateBody, setAsDefault);
+        return {
+          templateArn: arn('provisioningtemplate', name),
+          templateName: name,
+          versionId: id,
+          isDefaultVersion: setAsDefault,
+        };
+      },
+    ),
+    operation('DescribeProvisioningTemplateVersion', { templateName, versionId }, (input) => {
+      const version = templates.version(input.templateName, input.versionId);
+      return {
+        versionId: input.versionId,
+        creationDate: version.createdAt,
+        templateBody: version.body,
+        isDefaultVersion: templates.get(input.templateName).defaultVersionId === input.versionId,
+      };
+    }),
+    operation('ListProvisioningTemplateVersions', { templateName, ...paging }, (input) => {
+      const { defaultVersionId } = templates.get(input.templateName);
+      const { items, next } = page(
+        templates.versionIds(input.templateName),
+        input.nextToken,
+        input.maxResults,
+      );
+      return {
+        versions: items.map((id) => ({
+          versionId: id,
+          creationDate: templates.version(input.templateName, id).createdAt,
+          isDefaultVersion: id === defaultVersionId,
+        })),
+        nextToken: next,
+      };
+    }),
+    operation('DeleteProvisioningTemplateVersion', { templateName, versionId }, async (input) => {
+      await templates.deleteVersion(input.templateName, input.versionId);
+      return {};
+    }),
+    operation(
+      'RegisterThing',
+      { templateBody: z.string(), parameters: z.record(z.string(), z.string()).default({}) },
+      async ({ templateBody, parameters }) => {
+        const made = await registerThing(registry, planOf(templateBody, parameters));
+        const { certificateId, thingName } = made;
+        return {
+          certificatePem: certificateId === undefined ? undefined : certificates.get(certificateId).pem,
+          resourceArns: {
+            ...(thingName === undefined ? {} : { thing: arn('thing', thingName) }),
+            ...(certificateId === undefined ? {} : { certificate: arn('cert', certificateId) }),
+          },
+        };
+      },
+    ),
+  ];
+}
+
+function planOf(templateBody: string, parameters: Record<string, string>) {
+  try {
+    return resolveTemplate(
+      parseTemplate(templateBody),
+      new Map(Object.entries(parameters)),
+      new Map([
+        ['AWS::Region', region],
+        ['AWS::AccountId', accountId],
+      ]),
+    );
+  } catch (error) {
+    if (error instanceof MalformedTemplate) throw invalidRequest(error.message);
+    throw error;
+  }
+}
