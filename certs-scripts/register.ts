@@ -16,7 +16,7 @@ import {
 } from '@aws-sdk/client-iot';
 import {
   type NodeKind,
-  pilotPolicyName,
+  serverPolicyNames,
   thingGroupName,
   thingName,
   thingTypeName,
@@ -78,11 +78,11 @@ export async function registerThing(
   return thing;
 }
 
-/** An active certificate for the CSR's key, with the policy attached. */
+/** An active certificate for the CSR's key, with the policies attached. */
 export async function registerCertificate(
   iot: IoTClient,
   csrPem: string,
-  policyName: string,
+  policyNames: readonly string[],
 ): Promise<Certificate> {
   const made = await iot.send(
     new CreateCertificateFromCsrCommand({ certificateSigningRequest: csrPem, setAsActive: true }),
@@ -91,7 +91,9 @@ export async function registerCertificate(
   if (!certificateArn || !certificateId || !certificatePem) {
     throw new Error('AWS IoT answered CreateCertificateFromCsr without a certificate; call it again.');
   }
-  await iot.send(new AttachPolicyCommand({ policyName, target: certificateArn }));
+  for (const policyName of policyNames) {
+    await iot.send(new AttachPolicyCommand({ policyName, target: certificateArn }));
+  }
   return { certificateArn, certificateId, certificatePem };
 }
 
@@ -103,7 +105,7 @@ export async function registerServer(
 ): Promise<Certificate & { thing: string }> {
   await registerFleet(iot, registration.fleet);
   const thing = await registerThing(iot, registration);
-  const certificate = await registerCertificate(iot, csrPem, pilotPolicyName);
+  const certificate = await registerCertificate(iot, csrPem, serverPolicyNames(registration.kind));
   await iot.send(
     new AttachThingPrincipalCommand({ thingName: thing, principal: certificate.certificateArn }),
   );

@@ -42,7 +42,7 @@ export async function registerFleet(
     (async () => {
       if (existsSync(operator.certificate)) return;
       const csr = await createCsr(ensureDeviceKey(operator.key), operatorPolicyName);
-      const { certificatePem } = await registerCertificate(iot, csr, operatorPolicyName);
+      const { certificatePem } = await registerCertificate(iot, csr, [operatorPolicyName]);
       await writeWhole(operator.certificate, certificatePem);
     })(),
   ]);

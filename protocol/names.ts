@@ -27,3 +27,18 @@ export function thingGroupName(fleet: string): string {
 
 /** The policy that every pilot's certificate has (cloud-rules/policies). */
 export const pilotPolicyName = 'beam-pilot';
+/** Lets a pilot take a further certificate for its own thing. */
+export const rotatePolicyName = 'beam-rotate';
+/** Lets a validator's certificate have credentials for the sign record. */
+export const validatorPolicyName = 'beam-validator';
+/** Of a claim certificate: registers a fresh server, and nothing else. */
+export const claimPolicyName = 'beam-claim';
+
+/** The policies of a server's certificate; cloud-rules/templates attach the same. */
+export function serverPolicyNames(kind: NodeKind): string[] {
+  return [pilotPolicyName, rotatePolicyName, ...(kind === 'validator' ? [validatorPolicyName] : [])];
+}
+
+/** Provisioning templates (cloud-rules/templates): of a fresh server, and of a further certificate of one. */
+export const serverTemplateName = 'beam-server';
+export const rotateTemplateName = 'beam-rotate';

@@ -1,0 +1,100 @@
+/**
+ * The pre-provisioning hook: lets a fresh server in that an operator admitted, once, and lets a server take a further
+ * certificate for its own thing. In doubt it refuses. It ends within 5 s, or AWS IoT refuses by itself.
+ */
+
+import { DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { DescribeThingCommand, IoTClient, ListThingPrincipalsCommand } from '@aws-sdk/client-iot';
+import {
+  type Admission,
+  admission,
+  admissionItem,
+  type ProvisioningHookAnswer,
+  provisioningHookEvent,
+  useAdmission,
+} from '../../protocol/admission.ts';
+import { fromJsonItem } from '../../protocol/dynamodb-json.ts';
+import { fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
+import { clientSettings, tableNames } from '../aws/environment.ts';
+import { log } from '../aws/log.ts';
+import { admit, admitRotation, type Decision, type Request, requestOf } from './decide.ts';
+
+const { fleetTable } = tableNames();
+const settings = { ...clientSettings, maxAttempts: 2 };
+const dynamodb = new DynamoDBClient(settings);
+const iot = new IoTClient(settings);
+
+export async function handler(event: unknown): Promise<ProvisioningHookAnswer> {
+  const parsed = provisioningHookEvent.safeParse(event);
+  if (!parsed.success) {
+    log('error', 'What came is no event of a pre-provisioning hook', { fault: parsed.error.message });
+    return { allowProvisioning: false };
+  }
+  const asked = parsed.data;
+  const request = requestOf(asked);
+  const decision =
+    'refused' in request
+      ? request
+      : request.for === 'server'
+        ? await decideServer(request, asked.certificateId)
+        : admitRotation(request, asked, await readThing(request.thing));
+  const { claimCertificateId, certificateId, clientId } = asked;
+  const who = { claimCertificateId, certificateId, clientId, request };
+  if ('refused' in decision) {
+    log('warn', 'A certificate was refused', { ...who, why: decision.refused });
+    return { allowProvisioning: false };
+  }
+  log('info', 'A certificate was allowed', who);
+  return { allowProvisioning: true, parameterOverrides: decision.overrides };
+}
+
+async function decideServer(
+  request: Extract<Request, { for: 'server' }>,
+  certificateId: string,
+): Promise<Decision> {
+  const now = Date.now();
+  const decision = admit(request, certificateId, await readAdmission(request), now);
+  if ('refused' in decision) return decision;
+  try {
+    await dynamodb.send(new UpdateItemCommand(useAdmission(fleetTable, { ...request, certificateId }, now)));
+    return decision;
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'ConditionalCheckFailedException') throw error;
+    return { refused: `the admission of ${request.fleet}_${request.node} was used meanwhile` };
+  }
+}
+
+async function readAdmission({
+  fleet,
+  node,
+}: {
+  fleet: string;
+  node: string;
+}): Promise<Admission | undefined> {
+  const { Item } = await dynamodb.send(
+    new GetItemCommand({
+      TableName: fleetTable,
+      Key: { [fleetTablePartitionKey]: { S: fleet }, [fleetTableSortKey]: { S: admissionItem(node) } },
+      ConsistentRead: true,
+    }),
+  );
+  return Item ? admission.parse(fromJsonItem(Item)) : undefined;
+}
+
+async function readThing(
+  thingName: string,
+): Promise<{ kind: string | undefined; certificateIds: string[] } | undefined> {
+  try {
+    const [{ attributes }, { principals = [] }] = await Promise.all([
+      iot.send(new DescribeThingCommand({ thingName })),
+      iot.send(new ListThingPrincipalsCommand({ thingName })),
+    ]);
+    return {
+      kind: attributes?.kind,
+      certificateIds: principals.map((principal) => principal.slice(principal.lastIndexOf('/') + 1)),
+    };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
+    throw error;
+  }
+}
