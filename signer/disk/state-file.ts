@@ -17,7 +17,8 @@ export class DiskStateFile implements StateFile {
   readonly #disk: Disk;
   /** Lies synced beside the state, or is on its way there. */
   #staged: { text: string; written: Promise<boolean> } | undefined;
-  #staging = false;
+  /** One at a time: a file that is written twice at once holds a mixture, one that is written while it is renamed spoils the state. */
+  #nextInUse = false;
   #folder: DiskFile | undefined;
 
   constructor(dir: string, disk: Disk = systemDisk) {
@@ -65,19 +66,13 @@ export class DiskStateFile implements StateFile {
   async save(state: SignerState): Promise<void> {
     const text = `${JSON.stringify(state)}\n`;
     const staged = this.#staged;
-    if (staged?.text === text && (await staged.written)) {
-      this.#staged = undefined;
-      // The same as `putInPlace`, with the folder kept open: each signature waits for this.
-      this.#folder ??= await this.#disk.open(this.dir, 'r');
-      await this.#disk.rename(this.#next, this.#state);
-      await this.#folder.sync();
-    } else await writeDurably(this.#state, text, this.#disk);
+    if (staged?.text === text && (await staged.written)) await this.#putStaged();
+    else await writeDurably(this.#state, text, this.#disk);
   }
 
   stage(state: SignerState): void {
-    // Two writers of one file would mix what they write.
-    if (this.#staging) return;
-    this.#staging = true;
+    if (this.#nextInUse) return;
+    this.#nextInUse = true;
     const text = `${JSON.stringify(state)}\n`;
     const written = writeSynced(this.#next, text, this.#disk).then(
       () => true,
@@ -85,8 +80,21 @@ export class DiskStateFile implements StateFile {
     );
     this.#staged = { text, written };
     void written.then(() => {
-      this.#staging = false;
+      this.#nextInUse = false;
     });
+  }
+
+  /** As `putInPlace`, with the folder kept open: each signature waits for this. */
+  async #putStaged(): Promise<void> {
+    this.#staged = undefined;
+    this.#nextInUse = true;
+    try {
+      this.#folder ??= await this.#disk.open(this.dir, 'r');
+      await this.#disk.rename(this.#next, this.#state);
+      await this.#folder.sync();
+    } finally {
+      this.#nextInUse = false;
+    }
   }
 
   /** The first save of an enrolment: makes the folder. */
