@@ -1,7 +1,8 @@
 /** The sign table as the guards need it, over DynamoDB's API: what an answer means, and what no answer means. */
 
 import { fromItem, toUpdateItem, type UpdateItemInput } from '../protocol/sign-record-dynamodb.ts';
-import type { ReadOutcome, RecordStore, UpdateOutcome } from './core/ports.ts';
+import type { Clock, ReadOutcome, RecordStore, UpdateOutcome } from './core/ports.ts';
+import { Waker, within } from './core/within.ts';
 
 /** The two calls that a signer may make. Both reject with DynamoDB's errors, told apart by `name`. */
 export interface SignTable {
@@ -24,13 +25,9 @@ export class RecordClient implements RecordStore {
   readonly #lateReads = new Set<AbortController>();
   readonly #table: SignTable;
   readonly #tableName: string;
-  readonly #sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  readonly #sleep: Clock['sleep'];
 
-  constructor(
-    table: SignTable,
-    tableName: string,
-    sleep: (ms: number, signal?: AbortSignal) => Promise<void>,
-  ) {
+  constructor(table: SignTable, tableName: string, sleep: Clock['sleep']) {
     this.#table = table;
     this.#tableName = tableName;
     this.#sleep = sleep;
@@ -69,31 +66,23 @@ export class RecordClient implements RecordStore {
     onTimeUp: (late: AbortController, calling: Promise<T>) => void = (late) => late.abort('too late'),
   ): Promise<T> {
     const timeUp = new AbortController();
-    const done = new AbortController();
-    try {
-      const calling = call(timeUp.signal);
-      return await Promise.race([
-        calling,
-        this.#sleep(timeoutMs, done.signal).then((): never => {
-          onTimeUp(timeUp, calling);
-          throw new Error(`no answer within ${Math.round(timeoutMs)} ms`);
-        }),
-      ]);
-    } finally {
-      done.abort('answered');
-    }
+    const calling = call(timeUp.signal);
+    return await within(this.#sleep, timeoutMs, calling, () => {
+      onTimeUp(timeUp, calling);
+      return new Error(`no answer within ${Math.round(timeoutMs)} ms`);
+    });
   }
 
   #letGoOn(late: AbortController, reading: Promise<unknown>): void {
-    const ended = new AbortController();
+    const ended = new Waker();
     const end = () => {
       this.#lateReads.delete(late);
-      ended.abort('answered');
+      ended.wake();
     };
     this.#lateReads.add(late);
     reading.then(end, end);
-    void this.#sleep(lateReadMsMax, ended.signal).then(() => {
-      if (!ended.signal.aborted) late.abort('too late');
+    void this.#sleep(lateReadMsMax, ended).then(() => {
+      if (!ended.aborted) late.abort('too late');
     });
     if (this.#lateReads.size <= lateReadsMax) return;
     const [oldest] = this.#lateReads;

@@ -17,6 +17,7 @@ import { readFleet, type Stores } from './read-fleet.ts';
 const roundsMax = 5;
 
 const covered = new Covered();
+const standbyWish = z.object({ role: z.literal('standby') });
 const { fleetTable, signTable } = tableNames();
 const dynamodb = new DynamoDBClient(clientSettings);
 const stores: Stores = {
@@ -85,7 +86,7 @@ async function execute(fleet: string, step: PeersStep): Promise<boolean> {
     case 'requestSwitch': {
       const { to } = step;
       const role = await stores.shadows.get(to, 'role');
-      const desired = z.object({ role: z.literal('standby') }).safeParse(role?.desired);
+      const desired = standbyWish.safeParse(role?.desired);
       if (!role || !desired.success) return true;
       log('info', `A switch to ${to} is asked for, so that the active one's new peers can be rolled out`, {
         fleet,

@@ -80,13 +80,14 @@ const roleMetadata = z
   .transform(({ desired }) => desired.role.timestamp * 1000);
 
 const writtenLengthMax = 64;
+const anyDesired = z.object({ role: z.unknown(), epoch: z.unknown() }).partial();
+const epochNumber = z.number().int().nonnegative();
 
 /** `desired` of a role shadow, whatever was written there. */
 export function desiredSeen(desired: unknown): DesiredSeen | undefined {
-  const { role, epoch } =
-    z.object({ role: z.unknown(), epoch: z.unknown() }).partial().safeParse(desired).data ?? {};
+  const { role, epoch } = anyDesired.safeParse(desired).data ?? {};
   if (role === undefined || role === null) return undefined;
-  const count = z.number().int().nonnegative().safeParse(epoch);
+  const count = epochNumber.safeParse(epoch);
   return {
     role: desiredRoleName.safeParse(role).data,
     written: (typeof role === 'string' ? role : JSON.stringify(role)).slice(0, writtenLengthMax),

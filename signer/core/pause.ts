@@ -1,10 +1,11 @@
 /** A wait that can be cut short. */
 
 import type { Clock } from './ports.ts';
+import { Waker } from './within.ts';
 
 export class Pause {
   readonly #clock: Clock;
-  readonly #waiting = new Set<AbortController>();
+  readonly #waiting = new Set<Waker>();
   /** A call for nobody counts for the next who waits. */
   #woken = false;
 
@@ -18,14 +19,14 @@ export class Pause {
       this.#woken = false;
       return;
     }
-    const controller = new AbortController();
-    this.#waiting.add(controller);
-    await this.#clock.sleep(ms, controller.signal);
-    this.#waiting.delete(controller);
+    const waker = new Waker();
+    this.#waiting.add(waker);
+    await this.#clock.sleep(ms, waker);
+    this.#waiting.delete(waker);
   }
 
   wake(): void {
     this.#woken = this.#waiting.size === 0;
-    for (const controller of this.#waiting) controller.abort('woken');
+    for (const waker of this.#waiting) waker.wake();
   }
 }

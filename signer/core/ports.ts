@@ -3,6 +3,7 @@
 import type { ItemUpdate } from '../../protocol/sign-record.ts';
 import type { JournalEntry } from '../../protocol/signer-control.ts';
 import type { SignerState } from './state.ts';
+import type { Wakeable } from './within.ts';
 
 export interface Clock {
   /** ms, monotonic. */
@@ -10,7 +11,7 @@ export interface Clock {
   /** ms since the epoch, for people to read. */
   wall(): number;
   /** Ends early, without an error, when the signal aborts. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  sleep(ms: number, signal?: Wakeable): Promise<void>;
 }
 
 export interface Random {

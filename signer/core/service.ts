@@ -18,6 +18,7 @@ import type { NodeWatch } from './node-watch.ts';
 import type { Clock, Log } from './ports.ts';
 import type { Signed } from './release.ts';
 import { proposalRequest, type SignRequest, voteRequest } from './request.ts';
+import { within } from './within.ts';
 
 /** The node drops a signer after 5 s; an answer within 2.5 s leaves it time to go on. The rest is the event loop's. */
 export const answerMsMax = 2400;
@@ -88,27 +89,26 @@ export class SigningService {
   async #sign(message: Extract<PrivvalRequest, { kind: 'signVote' | 'signProposal' }>): Promise<Uint8Array> {
     const { clock, watch } = this.#parts;
     watch.asked(clock.now());
-    const timeUp = new AbortController();
     try {
       const request =
         message.kind === 'signVote'
           ? voteRequest(message.chainId, message.vote, message.skipExtensionSigning)
           : proposalRequest(message.chainId, message.proposal);
-      const signed = await Promise.race([
+      const late = () =>
+        new Refusal('too-late', 'no certainty within the time of this request; the node asks again', {
+          asked: request.position,
+        });
+      const signed = await within(
+        (ms, signal) => clock.sleep(ms, signal),
+        answerMsMax,
         this.#guarded(request),
-        clock.sleep(answerMsMax, timeUp.signal).then((): never => {
-          throw new Refusal('too-late', 'no certainty within the time of this request; the node asks again', {
-            asked: request.position,
-          });
-        }),
-      ]);
+        late,
+      );
       this.#signed += 1;
       this.#parts.meter?.signed(request.kind);
       return message.kind === 'signVote' ? signedVoteResponse(signed) : signedProposalResponse(signed);
     } catch (error) {
       return this.#refusal(message.kind, error);
-    } finally {
-      timeUp.abort('answered');
     }
   }
 

@@ -16,6 +16,7 @@ import { proposalRequest, timestampText, voteRequest } from '../core/request.ts'
 import { consensusAddress, SigningService } from '../core/service.ts';
 import { enrolledState, type SignerState } from '../core/state.ts';
 import { StateKeeper } from '../core/state-keeper.ts';
+import type { Wakeable } from '../core/within.ts';
 import { parseResponse } from '../privval/messages.ts';
 import { type Ask, chainId, request } from './requests.ts';
 import { SeededChance, SteppedClock } from './seeded.ts';
@@ -263,7 +264,7 @@ export class Fleet {
     return {
       now: () => clock.now(),
       wall: () => clock.wall(),
-      sleep: (ms: number, signal?: AbortSignal) =>
+      sleep: (ms: number, signal?: Wakeable) =>
         running.dead ? new Promise<void>(() => {}) : clock.sleep(ms, signal),
     };
   }

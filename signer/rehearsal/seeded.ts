@@ -1,6 +1,7 @@
 /** Chance and time for tests: the same seed gives the same run. */
 
 import type { Clock, Random } from '../core/ports.ts';
+import type { Wakeable } from '../core/within.ts';
 
 /** mulberry32: small, and good enough to find interleavings. */
 export class SeededChance implements Random {
@@ -51,7 +52,7 @@ export class SteppedClock implements Clock {
     return 1_700_000_000_000 + this.#nowMs;
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  sleep(ms: number, signal?: Wakeable): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = () => {

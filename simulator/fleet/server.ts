@@ -1,5 +1,6 @@
 /** One server of a simulated fleet: its disk, its network, and the three processes on it, which are started again when they die. */
 
+import { Waker } from '../../signer/core/within.ts';
 import type { Ask } from '../../signer/rehearsal/requests.ts';
 import { Node } from '../chain/node.ts';
 import { ServerDisk } from '../world/disk.ts';
@@ -157,12 +158,12 @@ export class Server implements Host {
       }
       const { signer } = this;
       if (!signer) return false;
-      const timeUp = new AbortController();
+      const answered = new Waker();
       const answer = await Promise.race([
         signer.ask(ask),
-        node.sleep(answerMsMax, timeUp.signal).then(() => 'silence' as const),
+        node.sleep(answerMsMax, answered).then(() => 'silence' as const),
       ]);
-      timeUp.abort('answered');
+      answered.wake();
       await node.gate(undefined);
       if (answer !== 'silence') return 'signed' in answer;
     }

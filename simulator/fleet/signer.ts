@@ -33,6 +33,7 @@ const fatalMs = 100;
 
 export class Signer {
   readonly process: Process;
+  #durableRead: { text: string; state: Partial<SignerState> } | undefined;
   readonly #world: World;
   readonly #server: Host;
   readonly #watch = new NodeWatch();
@@ -298,11 +299,16 @@ export class Signer {
   }
 
   #durableState(): Partial<SignerState> {
+    const text = this.#server.disk.durable(`${stateDir}/state.json`) ?? '{}';
+    if (this.#durableRead?.text === text) return this.#durableRead.state;
+    let state: Partial<SignerState>;
     try {
-      return JSON.parse(this.#server.disk.durable(`${stateDir}/state.json`) ?? '{}');
+      state = JSON.parse(text);
     } catch {
-      return {};
+      state = {};
     }
+    this.#durableRead = { text, state };
+    return state;
   }
 
   /** Invariant 2, at the one place where it counts. */

@@ -3,6 +3,7 @@
  * here, so that a dead one never goes on, and a frozen one goes on when it wakes.
  */
 
+import type { Wakeable } from '../../signer/core/within.ts';
 import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -106,7 +107,7 @@ export class Process {
     return Math.floor(worldBeganMs + this.#scheduler.nowMs + this.#machine.wallOffMs);
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  sleep(ms: number, signal?: Wakeable): Promise<void> {
     if (signal?.aborted) return this.gate(undefined);
     return new Promise((resolve) => {
       const end = () => {

@@ -1,0 +1,49 @@
+/** Waits that end early, without an AbortController each: a signer makes several a request, and they are slow to make. */
+
+import type { Clock } from './ports.ts';
+
+/** What `Clock.sleep` listens to: an AbortSignal, or a Waker. */
+export interface Wakeable {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+export class Waker implements Wakeable {
+  #aborted = false;
+  readonly #listeners = new Set<() => void>();
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+  wake(): void {
+    if (this.#aborted) return;
+    this.#aborted = true;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** @param late called once the time is over, `work` or not; what it returns is thrown */
+export async function within<T>(
+  sleep: Clock['sleep'],
+  ms: number,
+  work: Promise<T>,
+  late: () => Error,
+): Promise<T> {
+  const done = new Waker();
+  const timeUp = sleep(ms, done).then((): Promise<never> => {
+    if (!done.aborted) throw late();
+    return new Promise(() => {});
+  });
+  try {
+    return await Promise.race([work, timeUp]);
+  } finally {
+    done.wake();
+  }
+}
