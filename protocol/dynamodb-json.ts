@@ -42,7 +42,9 @@ const attributeValue: z.ZodType<Json> = z.lazy(() =>
   ]),
 );
 
+const jsonItem = z.record(z.string(), attributeValue);
+
 /** @throws where the item holds a type that is not JSON's (sets, binary): nobody of ours writes those. */
 export function fromJsonItem(item: Record<string, unknown>): Record<string, Json> {
-  return z.record(z.string(), attributeValue).parse(item);
+  return jsonItem.parse(item);
 }

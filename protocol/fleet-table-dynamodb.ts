@@ -35,10 +35,9 @@ export function fleetNamesScan(table: string) {
     ExpressionAttributeNames: { '#fleet': fleetTablePartitionKey },
   };
 }
+const namedItem = z.object({ [fleetTablePartitionKey]: z.object({ S: z.string() }) });
 export function fleetNameOf(item: Record<string, unknown>): string | undefined {
-  return z.object({ [fleetTablePartitionKey]: z.object({ S: z.string() }) }).safeParse(item).data?.[
-    fleetTablePartitionKey
-  ]?.S;
+  return namedItem.safeParse(item).data?.[fleetTablePartitionKey]?.S;
 }
 
 export interface FleetItems {
