@@ -18,6 +18,8 @@ export function beamProgram(): Command {
         'configuration by device shadow. Works against AWS, or the local cloud that comes with it.',
     )
     .exitOverride()
+    // An option behind a subcommand is the subcommand's: `beam cloud` and `beam cloud check` both take --data.
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError('(add --help for what a command takes)')
     .helpCommand('help [command]', 'what a command does and takes')

@@ -2,16 +2,20 @@
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { Logger } from 'pino';
 import manifestBuiltIn from '../lambdas/manifest.json' with { type: 'json' };
 import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../protocol/fleet-table.ts';
 import { type LambdaManifest, parseLambdaManifest } from '../protocol/manifest.ts';
 import { signTableName, signTablePartitionKey } from '../protocol/sign-record.ts';
 import { readCloudRules } from './bundled-rules.ts';
 import { type CoreOptions, openCore, type Ready } from './core.ts';
+import { startAdmin } from './data-folder/admin.ts';
 import { openDynamo } from './dynamodb/server.ts';
 import { createLambdaRunner, type LambdaRunner } from './lambda/runner.ts';
 import { accountId } from './registry/arns.ts';
 import { createRulesEngine } from './rules/engine.ts';
+import { openFolder } from './store/folder.ts';
+import { credentialFaults } from './tls/credentials.ts';
 
 export interface CloudOptions extends CoreOptions {
   /** A `cloud-rules` folder; left out: the rules that were built in. */
@@ -52,6 +56,15 @@ function environmentOf(ready: Omit<Ready, 'ready' | 'mqtt'>): Record<string, str
   };
 }
 
+/** Says it once a time, for each request that is refused says so, too. */
+function diskRefused(dataDir: string, log: Logger): (error: unknown) => void {
+  return (error) =>
+    log.error(
+      { err: error, dataDir },
+      'the disk refuses writes: is it full? What was acknowledged is safe; nothing more is until there is room, then the cloud goes on by itself',
+    );
+}
+
 /**
  * @throws PortTaken, StoreError, and errors that name the file at fault. What was started by then is ended.
  */
@@ -68,7 +81,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
 
   try {
-    const dynamo = await openDynamo(join(dataDir, 'dynamodb'), {
+    const disk = await openFolder(dataDir, { onFailure: diskRefused(dataDir, log) });
+    started.push(() => disk.close());
+    const dynamo = await openDynamo(disk, {
       tables: [
         { name: fleetTableName, partitionKey: fleetTablePartitionKey, sortKey: fleetTableSortKey },
         { name: signTableName, partitionKey: signTablePartitionKey },
@@ -82,7 +97,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       if (!runner) throw new Error(`Function ${functionArn}: the local cloud is starting`);
       return runner.invoke(functionNameOf(functionArn), event);
     };
-    const core = await openCore({ ...options, dataDir, invokeFunction }, (broker, shadows) => {
+    const core = await openCore({ ...options, dataDir, disk, invokeFunction }, (broker, shadows) => {
       const engine = createRulesEngine({
         publish: (topic, payload, qos, retain = false) => broker.publish(topic, payload, { qos, retain }),
         invokeLambda: async (functionName, event) => {
@@ -120,6 +135,13 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     runner = functions;
     started.push(() => functions.stop());
     await functions.start();
+    const admin = await startAdmin({
+      dataDir,
+      snapshot: () => disk.snapshot(),
+      checkFiles: () => credentialFaults(dataDir),
+      log,
+    });
+    started.push(() => admin.close());
     const mqtt = await core.listenMqtt();
     return { ready: { ready: true, mqtt, ...access }, stop };
   } catch (error) {

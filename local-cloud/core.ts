@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Broker, createBroker } from './broker/broker.ts';
+import { createClockWatch } from './clock-watch.ts';
 import { dataOperations } from './https/data-api.ts';
 import { provisioningOperations } from './https/provisioning-api.ts';
 import {
@@ -21,13 +22,18 @@ import { createProvisioning, type ProvisioningService } from './provisioning/ser
 import { region } from './registry/arns.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
 import { createShadowService, type ShadowService } from './shadow-service.ts';
+import type { Disk } from './store/disk.ts';
 import { openStore } from './store/store.ts';
 import { openCredentials } from './tls/credentials.ts';
 
 const forgetShadowsEveryMs = 3600 * 1000;
+const lookAtClockEveryMs = 5_000;
+const noteTimeEveryMs = 60_000;
 
 export interface CoreOptions {
   dataDir: string;
+  /** The folder's, which then stays open after `close`; left out: opened here. */
+  disk?: Disk;
   /** What to listen on; 127.0.0.1 when left out. */
   host?: string;
   /** 0 is a free port. */
@@ -108,7 +114,7 @@ export async function openCore(
   const isAny = ['0.0.0.0', '::'].includes(host);
   const publicHost = isLoopback || isAny ? 'localhost' : host;
 
-  const store = await openStore(dataDir);
+  const store = await openStore(options.disk ?? dataDir);
   const credentials = await openCredentials(join(dataDir, 'credentials'), [
     publicHost,
     ...(isAny ? [hostname()] : []),
@@ -140,17 +146,31 @@ export async function openCore(
     log,
   });
   const ruleBook = createRuleBook(store, createRules(broker, shadows));
-  const timer = setInterval(() => {
-    registry.certificates
-      .forgetPending(nowMs() / 1000)
-      .catch((error: unknown) =>
-        log.error({ err: error }, 'certificates that nobody took could not be dropped'),
-      );
-    shadows
-      .forgetOld()
-      .catch((error: unknown) => log.error({ err: error }, 'old shadows could not be dropped'));
-  }, forgetShadowsEveryMs);
-  timer.unref();
+  const clock = createClockWatch(
+    { wallMs: nowMs, monotonicMs: () => performance.now(), log },
+    store.lastSeenMs(),
+  );
+  const noteTime = () => {
+    store
+      .noteSeen(nowMs())
+      .catch((error: unknown) => log.error({ err: error }, 'the time of this use could not be noted'));
+  };
+  noteTime();
+  const timers = [
+    setInterval(() => clock.look(), lookAtClockEveryMs),
+    setInterval(noteTime, noteTimeEveryMs),
+    setInterval(() => {
+      registry.certificates
+        .forgetPending(nowMs() / 1000)
+        .catch((error: unknown) =>
+          log.error({ err: error }, 'certificates that nobody took could not be dropped'),
+        );
+      shadows
+        .forgetOld()
+        .catch((error: unknown) => log.error({ err: error }, 'old shadows could not be dropped'));
+    }, forgetShadowsEveryMs),
+  ];
+  for (const timer of timers) timer.unref();
 
   const { accessKeyId, secretAccessKey } = credentials;
   let https: Awaited<ReturnType<typeof startHttps>> | undefined;
@@ -194,7 +214,7 @@ export async function openCore(
       return `${publicHost}:${port}`;
     },
     async close() {
-      clearInterval(timer);
+      for (const timer of timers) clearInterval(timer);
       await broker.close();
       await https?.close();
       await store.close();

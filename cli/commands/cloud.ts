@@ -10,9 +10,62 @@ interface Options {
   json?: boolean;
 }
 
+const dataOption = ['--data <dir>', 'the data folder (default: .beam/cloud of this checkout)'] as const;
+const placed = <T extends { data?: string }>(options: T) => ({
+  ...options,
+  data: options.data ?? `${defaultData(process.env)}/cloud`,
+});
+
+/** Commands on a local cloud's data folder. */
+function addData(cloud: Command): void {
+  cloud
+    .command('check')
+    .summary('read a data folder whole, and say what is broken')
+    .description(
+      'Reads everything in a data folder, of a cloud that runs or one that is stopped, and says by name what is broken: ' +
+        'values that cannot be read, names of what is not there, items that would not be found. Changes nothing. Exit code 1 if anything is.',
+    )
+    .option(...dataOption)
+    .option('--json', 'as JSON')
+    .action(run(async (options: Options) => (await import('../run-cloud-data.ts')).check(placed(options))));
+  cloud
+    .command('backup <file>')
+    .summary('write everything of one moment into a file')
+    .description(
+      'Writes all of a data folder as it is at one moment into a new file, of a cloud that runs (it goes on meanwhile) or one that is ' +
+        "stopped. The CA's key and the access key are in it.",
+    )
+    .option(...dataOption)
+    .option('--json', 'as JSON')
+    .action(
+      run(async (file: string, options: Options) =>
+        (await import('../run-cloud-data.ts')).backup(file, placed(options)),
+      ),
+    );
+  cloud
+    .command('restore <file>')
+    .summary('make a data folder from a backup')
+    .description(
+      'Makes a new data folder from a backup. A sign record in it gets another id and is sealed, as it is behind what was signed ' +
+        'since: every signer refuses until the key is enrolled anew.',
+    )
+    .option(...dataOption)
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      examples('beam cloud backup monday.backup', 'beam cloud restore monday.backup --data /tmp/monday'),
+    )
+    .action(
+      run(async (file: string, options: Options) =>
+        (await import('../run-cloud-data.ts')).restore(file, placed(options)),
+      ),
+    );
+}
+
 export function addCloud(program: Command): void {
-  program
+  const cloud = program
     .command('cloud')
+    .enablePositionalOptions()
     .summary('run the local cloud alone')
     .description(
       'Runs the local cloud in the foreground: MQTT over mutual TLS, shadows, rules, registry, DynamoDB and Lambdas. ' +
@@ -39,7 +92,8 @@ export function addCloud(program: Command): void {
     .action(
       run(async (options: Options) => {
         const { runCloud } = await import('../run-cloud.ts');
-        return runCloud({ ...options, data: options.data ?? `${defaultData(process.env)}/cloud` });
+        return runCloud(placed(options));
       }),
     );
+  addData(cloud);
 }

@@ -4,6 +4,8 @@ declare module 'dynalite/db/index.js' {
   const db: {
     /** An error that a client is answered with: 400, ValidationException. */
     validationError(message: string): Error;
+    /** The key under which an item lies. @throws where a key attribute is missing or of another type */
+    createKey(item: Record<string, unknown>, table: object): string;
   };
   export default db;
 }

@@ -4,7 +4,7 @@
  * way meanwhile could bring back what was there before.
  */
 
-import type { WriteOperation } from './durable-writes.ts';
+import type { WriteOperation } from '../store/durable-writes.ts';
 
 const itemsMax = 500;
 const charsMax = 8192;

@@ -1,4 +1,4 @@
-/** DynamoDB's API (JSON 1.0) over a LevelDB, without a port of its own: the HTTPS front hands requests in. */
+/** DynamoDB's API (JSON 1.0) over the cloud's LevelDB, without a port of its own: the HTTPS front hands requests in. */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import batchGetItem from 'dynalite/actions/batchGetItem.js';
@@ -28,6 +28,7 @@ import validPutItem from 'dynalite/validations/putItem.js';
 import validQuery from 'dynalite/validations/query.js';
 import validScan from 'dynalite/validations/scan.js';
 import validUpdateItem from 'dynalite/validations/updateItem.js';
+import { Disk } from '../store/disk.ts';
 import { rememberParsed } from './parsed-expressions.ts';
 import { ActionError, openStore } from './store.ts';
 
@@ -75,18 +76,25 @@ export interface Dynamo {
 
 /**
  * Every acknowledged write is on disk (fdatasync) before its answer goes out.
+ * @param place a folder of its own, or the cloud's disk, which then stays open after `close`
  * @throws where the folder can't be opened, or a table can't be made.
  */
-export async function openDynamo(dir: string, options: DynamoOptions): Promise<Dynamo> {
+export async function openDynamo(place: string | Disk, options: DynamoOptions): Promise<Dynamo> {
   const { tables, region = 'local', log } = options;
-  const store = await openStore(dir, {
-    region,
-    onFailure: (error) =>
-      log?.error(
-        { err: error, dir },
-        'DynamoDB could not write to its folder; requests fail until it can be opened again',
-      ),
-  });
+  const disk =
+    place instanceof Disk
+      ? place
+      : await Disk.open(place, {
+          onFailure: (error) =>
+            log?.error(
+              { err: error, dir: place },
+              'the disk refuses writes; requests fail until there is room',
+            ),
+        });
+  const store = openStore(disk, { region });
+  const close = async () => {
+    if (disk !== place) await disk.close();
+  };
 
   async function perform(
     operation: string,
@@ -130,7 +138,7 @@ export async function openDynamo(dir: string, options: DynamoOptions): Promise<D
     await finishTables(store);
     for (const table of tables) await ensureTable(table, perform);
   } catch (error) {
-    await store.close();
+    await close();
     throw error;
   }
 
@@ -157,12 +165,12 @@ export async function openDynamo(dir: string, options: DynamoOptions): Promise<D
       });
       res.end(text);
     },
-    close: () => store.close(),
+    close,
   };
 }
 
 /** A kill between the two writes of CreateTable leaves a table half made. */
-async function finishTables(store: Awaited<ReturnType<typeof openStore>>): Promise<void> {
+async function finishTables(store: ReturnType<typeof openStore>): Promise<void> {
   for (const table of await store.tables()) {
     if (table.TableStatus === 'CREATING') await store.writeTable({ ...table, TableStatus: 'ACTIVE' });
   }

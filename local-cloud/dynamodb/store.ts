@@ -1,14 +1,14 @@
 /**
- * The store that dynalite's actions work on: all tables in one LevelDB, keys prefixed by what they hold.
+ * The store that dynalite's actions work on: all tables in the cloud's LevelDB, keys prefixed by what they hold.
  *
  * dynalite's own store does not sync its writes, and a fault inside one of its callbacks would end the
- * process. Here each write is on disk before the action goes on (durable-writes.ts), and each callback
+ * process. Here each write is on disk before the action goes on (../store/durable-writes.ts), and each callback
  * runs in the scope of its request: what it throws fails that request and frees the locks it held.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Stream } from 'node:stream';
-import { ClassicLevel } from 'classic-level';
-import { DurableWrites, type Level, type WriteOperation } from './durable-writes.ts';
+import type { Disk } from '../store/disk.ts';
+import type { WriteOperation } from '../store/durable-writes.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LastWritten } from './last-written.ts';
 
@@ -54,7 +54,6 @@ export interface Store {
   /** Every table's description. */
   tables(): Promise<TableDescription[]>;
   writeTable(table: TableDescription): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** An action's error, with the item that it had read under the lock. */
@@ -79,20 +78,14 @@ const notFound = (table: string) =>
 export interface StoreOptions {
   /** Stands in table ARNs. */
   region: string;
-  onFailure(error: unknown): void;
 }
 
-/** @throws where the folder can't be used: no right to it, or another process has it open. */
-export async function openStore(dir: string, { region, onFailure }: StoreOptions): Promise<Store> {
-  const level: Level = new ClassicLevel<string, unknown>(dir, { valueEncoding: 'json' });
-  await openLevel(level, dir);
+/** @param disk stays open after `close` */
+export function openStore(disk: Disk, { region }: StoreOptions): Store {
+  const { level, writes } = disk;
   const scopes = new AsyncLocalStorage<Scope>();
-  const writes = new DurableWrites(level, (error) => {
-    onFailure(error);
-    lastWritten.clear();
-    level.close().catch(onFailure);
-  });
   const lastWritten = new LastWritten();
+  disk.onLost(() => lastWritten.clear());
   const subDbs = new Map<string, SubDb>();
 
   /** Hands a result to dynalite; what its callback throws fails the request that it belongs to. */
@@ -214,23 +207,9 @@ export async function openStore(dir: string, { region, onFailure }: StoreOptions
     },
   };
 
-  let reopening: Promise<void> | undefined;
-  /** After a failed write the log is read again from disk, so that readers see what truly is there. */
-  async function ready(): Promise<void> {
-    if (!writes.failed) return;
-    reopening ??= (async () => {
-      await level.close();
-      await openLevel(level, dir);
-      writes.resume();
-    })().finally(() => {
-      reopening = undefined;
-    });
-    await reopening;
-  }
-
   return {
     async run(action) {
-      await ready();
+      if (writes.failed) await disk.ready();
       return new Promise((resolve, reject) => {
         const request: Scope['request'] = {};
         const fail = (error: unknown) => reject(new ActionError(error, request.lastItemRead));
@@ -245,21 +224,7 @@ export async function openStore(dir: string, { region, onFailure }: StoreOptions
       return (await level.values({ gte: 'table~', lt: 'table~\uffff' }).all()) as TableDescription[];
     },
     writeTable: (table) => writes.write([{ type: 'put', key: `table~${table.TableName}`, value: table }]),
-    close: () => level.close(),
   };
-}
-
-async function openLevel(level: Level, dir: string): Promise<void> {
-  try {
-    await level.open();
-  } catch (error) {
-    const { cause } = error as { cause?: { code?: string; message?: string } };
-    const why =
-      cause?.code === 'LEVEL_LOCKED'
-        ? 'another process has it open: end that one, or give this one another data folder'
-        : (cause?.message ?? String(error));
-    throw new Error(`DynamoDB's store in ${dir} can't be opened: ${why}`, { cause: error });
-  }
 }
 
 function prefixed(prefix: string, range: StreamRange) {

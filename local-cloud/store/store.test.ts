@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { open } from 'lmdb';
-import { openStore, pairKey, pairOf, StoreError } from './store.ts';
+import { ClassicLevel } from 'classic-level';
+import { StoreError } from './disk.ts';
+import { openStore, pairKey, pairOf } from './store.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -58,9 +59,39 @@ test('pairs are found by their first part alone', async () => {
 
 test('the folder of a newer program is refused, and says what to do', async () => {
   await (await openStore(folder)).close();
-  const root = open<string, string>({ path: join(folder, 'cloud.lmdb'), encoding: 'string', maxDbs: 32 });
-  await root.put('format-version', '2');
-  await root.close();
+  const level = new ClassicLevel(join(folder, 'store'));
+  await level.put('meta~format', '3');
+  await level.close();
   await expect(openStore(folder)).rejects.toThrow(StoreError);
-  await expect(openStore(folder)).rejects.toThrow(/has format 2; .* Start the newer program/);
+  await expect(openStore(folder)).rejects.toThrow(/has format 3; .* Start the newer program/);
+});
+
+test('a step sees what was begun before it, a reader what is on disk alone', async () => {
+  const store = await openStore(folder);
+  const first = store.retained.put('a', { payload: '', qos: 0, atMs: 1 });
+  const second = store.transact(() => {
+    expect(store.retained.get('a')?.atMs).toBe(1);
+    expect([...store.retained.entries()].map(([key]) => key)).toEqual(['a']);
+    store.retained.unset('a');
+    store.retained.set('b', { payload: '', qos: 0, atMs: 2 });
+  });
+  const third = store.transact(() => [...store.retained.entries()].map(([key, { atMs }]) => [key, atMs]));
+  await Promise.resolve();
+  expect(store.retained.get('a')).toBeUndefined();
+  expect([...store.retained.entries()]).toEqual([]);
+  expect(await third).toEqual([['b', 2]]);
+  await Promise.all([first, second]);
+  expect([...store.retained.values()].map(({ atMs }) => atMs)).toEqual([2]);
+  await store.close();
+});
+
+test('keys are listed in their order, whatever the order of writes and removals', async () => {
+  const store = await openStore(folder);
+  const put = (key: string) => store.presence.put(key, 1);
+  await Promise.all(['m', 'c', 'x'].map(put));
+  const keys = () => [...store.presence.entries()].map(([key]) => key);
+  expect(keys()).toEqual(['c', 'm', 'x']);
+  await Promise.all([put('a'), put('d'), store.presence.remove('m'), put('z')]);
+  expect(keys()).toEqual(['a', 'c', 'd', 'x', 'z']);
+  await store.close();
 });

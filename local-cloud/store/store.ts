@@ -1,11 +1,9 @@
 /**
- * The local cloud's disk: one LMDB environment with one database a kind of thing. A write's promise resolves
- * after the data is synced to disk, so whatever is acknowledged after it survives `kill -9` and a power cut.
+ * What the local cloud keeps beside DynamoDB's items: one table a kind of thing, in memory as a whole, on disk before a write's promise
+ * resolves. So whatever is acknowledged after it survives `kill -9` and a power cut, and reads show what is on disk, which is what
+ * an answer may be based on.
  */
 
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
 import type { StoredShadow } from '../engines/shadow.ts';
 import type {
   CertificateRecord,
@@ -17,10 +15,10 @@ import type {
   ThingTypeRecord,
   TopicRuleRecord,
 } from '../registry/records.ts';
-
-/** Raised whenever what is on disk changes its form. */
-const formatVersion = 1;
-const mapBytesMax = 4 * 1024 ** 3;
+import { Disk } from './disk.ts';
+import { openFolder } from './folder.ts';
+import type { KeySpace } from './key-space.ts';
+import { Writer } from './writer.ts';
 
 /** Keys of two parts are joined by a character that neither names nor ARNs contain. */
 const separator = ' ';
@@ -32,42 +30,48 @@ export const pairOf = (key: string): [string, string] => {
 
 /** A table of JSON values. Read at once, written durably. */
 export class Table<V> {
-  #database: Database<string, string>;
+  readonly #writer: Writer;
+  readonly #space: KeySpace;
 
-  constructor(database: Database<string, string>) {
-    this.#database = database;
+  constructor(writer: Writer, space: KeySpace) {
+    this.#writer = writer;
+    this.#space = space;
   }
 
   get(key: string): V | undefined {
-    const text = this.#database.get(key);
+    const text = this.#space.get(key, this.#writer.view);
     return text === undefined ? undefined : (JSON.parse(text) as V);
   }
 
   has(key: string): boolean {
-    return this.#database.doesExist(key);
+    return this.#space.get(key, this.#writer.view) !== undefined;
   }
 
-  async put(key: string, value: V): Promise<void> {
-    await this.#database.put(key, JSON.stringify(value));
+  put(key: string, value: V): Promise<void> {
+    return this.#writer.write({ space: this.#space, key, text: JSON.stringify(value) });
   }
 
-  async remove(key: string): Promise<void> {
-    await this.#database.remove(key);
+  remove(key: string): Promise<void> {
+    return this.#writer.write({ space: this.#space, key, text: undefined });
   }
 
   /** Within `transact` only: part of its one durable step. */
   set(key: string, value: V): void {
-    void this.#database.put(key, JSON.stringify(value));
+    this.#writer.add({ space: this.#space, key, text: JSON.stringify(value) });
   }
 
   /** Within `transact` only. */
   unset(key: string): void {
-    void this.#database.remove(key);
+    this.#writer.add({ space: this.#space, key, text: undefined });
   }
 
   /** In the order of keys. */
   *entries(): Generator<[string, V]> {
-    for (const { key, value } of this.#database.getRange()) yield [key, JSON.parse(value) as V];
+    const { view } = this.#writer;
+    for (const key of this.#space.keys('', view)) {
+      const text = this.#space.get(key, view);
+      if (text !== undefined) yield [key, JSON.parse(text) as V];
+    }
   }
 
   *values(): Generator<V> {
@@ -77,10 +81,7 @@ export class Table<V> {
   /** Second parts of the pairs whose first part this is. */
   *pairedWith(first: string): Generator<string> {
     const start = `${first}${separator}`;
-    for (const key of this.#database.getKeys({ start })) {
-      if (!key.startsWith(start)) return;
-      yield key.slice(start.length);
-    }
+    for (const key of this.#space.keys(start, this.#writer.view)) yield key.slice(start.length);
   }
 }
 
@@ -91,12 +92,8 @@ export interface RetainedRecord {
   atMs: number;
 }
 
-export class StoreError extends Error {
-  override name = 'StoreError';
-}
-
-function tables(root: RootDatabase<string, string>) {
-  const table = <V>(name: string) => new Table<V>(root.openDB<string, string>({ name, encoding: 'string' }));
+function tables(writer: Writer) {
+  const table = <V>(name: string) => new Table<V>(writer, writer.space(name));
   /** A set of pairs: only the keys count. */
   const pairs = (name: string) => table<1>(name);
   return {
@@ -123,42 +120,42 @@ function tables(root: RootDatabase<string, string>) {
   };
 }
 
+/** What the store holds at one moment, whatever is written after it. */
+export interface StoreSnapshot {
+  /** Values are the texts on disk, which may be broken. */
+  entries(): Generator<{ table: string; key: string; value: string }>;
+  /** To be called once: until then LMDB keeps what has been replaced. */
+  end(): void;
+}
+
 export type Store = ReturnType<typeof tables> & {
   /** Runs `action` (synchronous) as one durable step; when it throws, nothing of it is kept. */
   transact<T>(action: () => T): Promise<T>;
+  /** The machine's time when it was noted last: a clock that stands before it went back. */
+  lastSeenMs(): number | undefined;
+  noteSeen(nowMs: number): Promise<void>;
   close(): Promise<void>;
 };
 
-/** @throws StoreError when a newer program wrote the folder, or it is no store at all */
-export async function openStore(folder: string): Promise<Store> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, 'cloud.lmdb');
-  let root: RootDatabase<string, string>;
-  try {
-    root = open<string, string>({
-      path,
-      encoding: 'string',
-      maxDbs: 32,
-      mapSize: mapBytesMax,
-      // A promise resolves after the sync, not before it.
-      overlappingSync: false,
-      noMemInit: false,
-    });
-  } catch (error) {
-    throw new StoreError(`Cannot open the local cloud's data at ${path}: ${String(error)}`, { cause: error });
-  }
-  const found = root.get('format-version');
-  if (found !== undefined && found !== String(formatVersion)) {
-    await root.close();
-    throw new StoreError(
-      `${path} has format ${found}; this program knows format ${formatVersion}. ` +
-        'Start the newer program, or use another data folder.',
-    );
-  }
-  if (found === undefined) await root.put('format-version', String(formatVersion));
+const lastSeenKey = 'last-seen-ms';
+
+/**
+ * @param place the data folder, or its disk, which then stays open after `close`
+ * @throws StoreError as `openFolder`
+ */
+export async function openStore(place: string | Disk): Promise<Store> {
+  const disk = place instanceof Disk ? place : await openFolder(place);
+  const writer = new Writer(disk);
+  const marks = new Table<number>(writer, writer.space('marks'));
+  const made = tables(writer);
+  await writer.load();
   return {
-    ...tables(root),
-    transact: (action) => root.childTransaction(action),
-    close: () => root.close(),
+    ...made,
+    transact: (action) => writer.transact(action),
+    lastSeenMs: () => marks.get(lastSeenKey),
+    noteSeen: (nowMs) => marks.put(lastSeenKey, nowMs),
+    async close() {
+      if (disk !== place) await disk.close();
+    },
   };
 }

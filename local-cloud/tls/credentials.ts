@@ -24,6 +24,8 @@ export interface CloudCredentials {
   secretAccessKey: string;
 }
 
+const credentialsName = 'credentials';
+const accessKeyName = 'access-key.json';
 /** A server certificate that ends sooner than this is made anew. */
 const renewBeforeMs = 60 * 24 * 3600 * 1000;
 const accessKeySchema = z.strictObject({
@@ -108,7 +110,7 @@ export async function openCredentials(folder: string, hosts: readonly string[]):
     writePair(folder, 'server', server);
   }
 
-  const accessKeyPath = join(folder, 'access-key.json');
+  const accessKeyPath = join(folder, accessKeyName);
   if (!existsSync(accessKeyPath)) {
     const fresh = {
       accessKeyId: `AKIALOCAL${randomBytes(6).toString('hex').toUpperCase()}`,
@@ -123,6 +125,25 @@ export async function openCredentials(folder: string, hosts: readonly string[]):
     );
   }
   return { caPath: join(folder, 'ca.pem'), server, issuer, ...accessKey.data };
+}
+
+/** What is broken of a data folder's credentials, by file; makes nothing. */
+export function credentialFaults(dataDir: string): { place: string; what: string }[] {
+  const folder = join(dataDir, credentialsName);
+  const faults: { place: string; what: string }[] = [];
+  const fault = (name: string, what: string) => faults.push({ place: `${credentialsName}/${name}`, what });
+  for (const name of ['ca', 'server']) {
+    try {
+      if (!readPair(folder, name)) fault(`${name}.pem`, 'it is missing: the next start makes a new one');
+    } catch (error) {
+      fault(`${name}.pem`, error instanceof Error ? error.message : String(error));
+    }
+  }
+  const path = join(folder, accessKeyName);
+  if (!existsSync(path)) fault(accessKeyName, 'it is missing: the next start makes a new one');
+  else if (!accessKeySchema.safeParse(parseJson(readFileSync(path, 'utf8'))).success)
+    fault(accessKeyName, "it is not the local cloud's access key");
+  return faults;
 }
 
 function parseJson(text: string): unknown {

@@ -10,7 +10,9 @@
 import type { ClassicLevel } from 'classic-level';
 
 export type Level = ClassicLevel<string, unknown>;
-export type WriteOperation = { type: 'put'; key: string; value: unknown } | { type: 'del'; key: string };
+export type WriteOperation =
+  /** JSON, or with the encoding a text as it is. */
+  { type: 'put'; key: string; value: unknown; valueEncoding?: 'utf8' } | { type: 'del'; key: string };
 
 /** Writes waiting for their turn; more are refused, so that memory stays bounded. */
 const waitingWritesMax = 10_000;
@@ -39,7 +41,7 @@ export class DurableWrites {
     return this.#failure !== undefined;
   }
 
-  /** Resolves once all of `operations` are on disk, together. */
+  /** Resolves once all of `operations`, and all that was written before, are on disk; the former together. */
   write(operations: WriteOperation[]): Promise<void> {
     if (this.#failure !== undefined)
       return Promise.reject(new Error('The store failed', { cause: this.#failure }));

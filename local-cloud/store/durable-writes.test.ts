@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
+import { KeyLocks } from '../dynamodb/key-locks.ts';
 import { DurableWrites, type Level } from './durable-writes.ts';
-import { KeyLocks } from './key-locks.ts';
 
 let dir: string;
 let level: Level;

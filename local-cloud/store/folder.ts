@@ -1,0 +1,110 @@
+/**
+ * The data folder's form: a number in the store, checked before anything else is read. A newer one is refused, an older one is
+ * brought to the present one; what it was made of stays beside until a person removes it.
+ */
+
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RootDatabase } from 'lmdb';
+import { Disk, StoreError } from './disk.ts';
+import { syncFolder } from './whole-file.ts';
+
+/**
+ * 1: things, shadows and the rest in LMDB (`cloud.lmdb`), DynamoDB's items in a LevelDB (`dynamodb/`). 2: all in one LevelDB (`store/`).
+ * Raised whenever what is on disk changes its form, with a step in `migrate`.
+ */
+export const formatVersion = 2;
+
+export const storeFolderName = 'store';
+export const formatKey = 'meta~format';
+/** Keys of what is no DynamoDB item: `iot~<table>~<key>`. */
+export const recordPrefix = 'iot~';
+export const recordKey = (table: string, key: string) => `${recordPrefix}${table}~${key}`;
+
+const former = { environment: 'cloud.lmdb', dynamo: 'dynamodb' };
+const formerVersionKey = 'format-version';
+
+export interface FolderOptions {
+  onFailure?(error: unknown): void;
+  /** Only an existing folder of the present format, which is not changed. */
+  asItIs?: boolean;
+}
+
+/** @throws StoreError where a newer program wrote the folder, another process has it open, or it is damaged */
+export async function openFolder(dataDir: string, options: FolderOptions = {}): Promise<Disk> {
+  const { asItIs = false, onFailure } = options;
+  const path = join(dataDir, storeFolderName);
+  if (!existsSync(path)) {
+    const isFormer = existsSync(join(dataDir, former.environment));
+    if (asItIs)
+      throw new StoreError(
+        isFormer
+          ? `${dataDir} has format 1. Start the cloud once: it brings it to format ${formatVersion}.`
+          : `${dataDir} is no local cloud's data: there is no ${path}.`,
+      );
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    if (isFormer) await migrate(dataDir);
+  }
+  const disk = await Disk.open(path, { createIfMissing: !asItIs, ...(onFailure ? { onFailure } : {}) });
+  try {
+    const found = await disk.level.get(formatKey);
+    if (found === undefined && !asItIs)
+      await disk.writes.write([{ type: 'put', key: formatKey, value: formatVersion }]);
+    else checkFormat(path, found);
+    return disk;
+  } catch (error) {
+    await disk.close();
+    throw error;
+  }
+}
+
+export function checkFormat(path: string, found: unknown): void {
+  const format = Number(found);
+  if (Number.isInteger(format) && format >= 1 && format <= formatVersion) return;
+  throw new StoreError(
+    `${path} has format ${String(found)}; this program knows formats up to ${formatVersion}. ` +
+      'Start the newer program, or use another data folder.',
+  );
+}
+
+const copyBatch = 1000;
+
+/** From 1 to 2. Killed at any point, it begins again at the next start: the former halves are there until the rename. */
+async function migrate(dataDir: string): Promise<void> {
+  const path = join(dataDir, former.environment);
+  // A new folder never needs the library.
+  const { open } = await import('lmdb');
+  const root: RootDatabase<string, string> = open({
+    path,
+    encoding: 'string',
+    maxDbs: 64,
+    overlappingSync: false,
+  });
+  try {
+    checkFormat(path, root.get(formerVersionKey));
+    const dynamo = join(dataDir, former.dynamo);
+    // Its lock tells a program of before that runs.
+    const disk = await Disk.open(dynamo);
+    try {
+      let waiting: { type: 'put'; key: string; value: string; valueEncoding: 'utf8' }[] = [];
+      for (const name of [...root.getKeys()].filter((key) => key !== formerVersionKey)) {
+        const table = root.openDB<string, string>({ name, encoding: 'string' });
+        for (const { key, value } of table.getRange()) {
+          waiting.push({ type: 'put', key: recordKey(name, key), value, valueEncoding: 'utf8' });
+          if (waiting.length < copyBatch) continue;
+          await disk.writes.write(waiting);
+          waiting = [];
+        }
+      }
+      await disk.writes.write([...waiting, { type: 'put', key: formatKey, value: formatVersion }]);
+    } finally {
+      await disk.close();
+    }
+    // From here on the program of before refuses the folder.
+    await root.put(formerVersionKey, String(formatVersion));
+    renameSync(dynamo, join(dataDir, storeFolderName));
+    syncFolder(dataDir);
+  } finally {
+    await root.close();
+  }
+}
