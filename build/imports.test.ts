@@ -31,6 +31,7 @@ const mayImport: Record<string, string[]> = {
     'local-chain',
   ],
   simulator: ['protocol', 'signer', 'device-agent', 'lambdas', 'cloud-rules', 'local-cloud/engines'],
+  infra: ['protocol', 'cloud-rules', 'lambdas/manifest.json', 'local-cloud'],
   // Measures what the others do: the soak's way to a chain's binary, too.
   bench: [
     'protocol',

@@ -3,11 +3,12 @@
 import { fleetTableName } from '../../protocol/fleet-table.ts';
 import { signTableName } from '../../protocol/sign-record.ts';
 
-export function tableNames(): { fleetTable: string; signTable: string } {
-  return {
-    fleetTable: process.env.BEAM_FLEET_TABLE || fleetTableName,
-    signTable: process.env.BEAM_SIGN_TABLE || signTableName,
-  };
+export function fleetTableOfEnvironment(): string {
+  return process.env.BEAM_FLEET_TABLE || fleetTableName;
+}
+
+export function signTableOfEnvironment(): string {
+  return process.env.BEAM_SIGN_TABLE || signTableName;
 }
 
 /**

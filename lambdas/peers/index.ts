@@ -5,7 +5,7 @@ import { IoTClient } from '@aws-sdk/client-iot';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import * as z from 'zod';
 import { Covered } from '../aws/covered.ts';
-import { clientSettings, tableNames } from '../aws/environment.ts';
+import { clientSettings, fleetTableOfEnvironment, signTableOfEnvironment } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { log } from '../aws/log.ts';
 import { Shadows } from '../aws/shadows.ts';
@@ -18,12 +18,11 @@ const roundsMax = 5;
 
 const covered = new Covered();
 const standbyWish = z.object({ role: z.literal('standby') });
-const { fleetTable, signTable } = tableNames();
 const dynamodb = new DynamoDBClient(clientSettings);
 const stores: Stores = {
   iot: new IoTClient(clientSettings),
-  fleetTable: new FleetTable(dynamodb, fleetTable),
-  signTable: new SignTable(dynamodb, signTable),
+  fleetTable: new FleetTable(dynamodb, fleetTableOfEnvironment()),
+  signTable: new SignTable(dynamodb, signTableOfEnvironment()),
   shadows: new Shadows(new IoTDataPlaneClient(clientSettings)),
 };
 

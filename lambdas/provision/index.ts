@@ -15,11 +15,11 @@ import {
 } from '../../protocol/admission.ts';
 import { fromJsonItem } from '../../protocol/dynamodb-json.ts';
 import { fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
-import { clientSettings, tableNames } from '../aws/environment.ts';
+import { clientSettings, fleetTableOfEnvironment } from '../aws/environment.ts';
 import { log } from '../aws/log.ts';
 import { admit, admitRotation, type Decision, type Request, requestOf } from './decide.ts';
 
-const { fleetTable } = tableNames();
+const fleetTable = fleetTableOfEnvironment();
 const settings = { ...clientSettings, maxAttempts: 2 };
 const dynamodb = new DynamoDBClient(settings);
 const iot = new IoTClient(settings);

@@ -4,20 +4,19 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import { Announcer } from '../aws/announce.ts';
 import { Covered } from '../aws/covered.ts';
-import { clientSettings, tableNames } from '../aws/environment.ts';
+import { clientSettings, fleetTableOfEnvironment, signTableOfEnvironment } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { Shadows } from '../aws/shadows.ts';
 import { SignTable } from '../aws/sign-table.ts';
 import { handleRoles, type RolesInstance } from './handle.ts';
 import { WriteLimit } from './write-limit.ts';
 
-const { fleetTable, signTable } = tableNames();
 const dynamodb = new DynamoDBClient(clientSettings);
 const iotData = new IoTDataPlaneClient(clientSettings);
 const instance: RolesInstance = {
   effects: {
-    fleetTable: new FleetTable(dynamodb, fleetTable),
-    signTable: new SignTable(dynamodb, signTable),
+    fleetTable: new FleetTable(dynamodb, fleetTableOfEnvironment()),
+    signTable: new SignTable(dynamodb, signTableOfEnvironment()),
     shadows: new Shadows(iotData),
     announcer: new Announcer(iotData, Date.now),
     limit: new WriteLimit(Date.now),
