@@ -59,7 +59,7 @@ test('what is wrong with a file is said by its name, with the remedy', async () 
     () =>
       checkCertificateFiles({ ...files, ...change }, now);
   expect(check({ certificate: join(folder, 'none.pem') })).toThrow(/none\.pem is not there; register/);
-  expect(check({}, Date.now() + 400 * dayMs)).toThrow(/device\.pem expired on .*rotate it/);
+  expect(check({}, Date.now() + 400 * dayMs)).toThrow(/device\.pem expired on .*register this server anew/);
   expect(check({}, Date.now() - 2 * dayMs)).toThrow(/clock may be wrong/);
 
   const other = join(folder, 'other.key');

@@ -1,4 +1,5 @@
 import {
+  DescribeCertificateCommand,
   DetachPolicyCommand,
   DetachThingPrincipalCommand,
   type IoTClient,
@@ -33,6 +34,37 @@ export async function rotate(
   const thing = `${registration.fleet}_${registration.node}`;
   const before = await certificatesOf(iot, thing);
   return { ...(await registerServer(iot, registration, csrPem)), before };
+}
+
+/**
+ * Which of a thing's certificates a rotation has left behind: all but the newest.
+ * @param keep an ARN that stays, in place of the newest
+ */
+export async function leftBehind(
+  iot: IoTClient,
+  thing: string,
+  keep?: string,
+): Promise<{ kept: string; old: string[] }> {
+  const described = await Promise.all(
+    (await certificatesOf(iot, thing)).map(async (arn) => {
+      const { certificateDescription } = await iot.send(
+        new DescribeCertificateCommand({ certificateId: certificateIdOf(arn) }),
+      );
+      return {
+        arn,
+        active: certificateDescription?.status === 'ACTIVE',
+        at: certificateDescription?.creationDate?.getTime() ?? 0,
+      };
+    }),
+  );
+  const newest = described.filter(({ active }) => active).sort((a, b) => b.at - a.at)[0]?.arn;
+  const kept = keep ?? newest;
+  if (kept === undefined || !described.some(({ arn, active }) => arn === kept && active)) {
+    throw new Error(
+      `${keep ?? thing}: there is no active certificate of ${thing} to keep; nothing was revoked.`,
+    );
+  }
+  return { kept, old: described.filter(({ arn }) => arn !== kept).map(({ arn }) => arn) };
 }
 
 /** Revokes a certificate and takes it off its things and policies. A connection that it has open is cut. */

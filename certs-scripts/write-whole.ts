@@ -13,6 +13,11 @@ export function writeWhole(path: string, text: string, mode: number): void {
     closeSync(file);
   }
   renameSync(temporary, path);
+  syncFolderOf(path);
+}
+
+/** A name that was made, moved or removed there is so after a power cut, too. */
+export function syncFolderOf(path: string): void {
   const folder = openSync(dirname(path), 'r');
   try {
     fsyncSync(folder);

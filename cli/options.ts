@@ -146,3 +146,27 @@ export interface RegisterOptions extends CloudCommandOptions {
   csr: string;
   out: string;
 }
+
+export interface RegisterSelfOptions extends HomeOptions {
+  claimCertificate?: string;
+  claimKey?: string;
+  keepClaim?: boolean;
+}
+
+export interface RenewOptions extends HomeOptions {
+  withinDays?: number;
+}
+
+export interface ClaimOptions extends CloudCommandOptions {
+  out: string;
+}
+
+export interface RetireOptions extends CloudCommandOptions {
+  keep?: string;
+}
+
+export interface AdmitOptions extends CloudCommandOptions {
+  kind: 'validator' | 'sentry';
+  zone?: string;
+  hours: number;
+}

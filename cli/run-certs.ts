@@ -4,13 +4,21 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { issueFromCsr, makeAuthority } from '../certs-scripts/ca.ts';
+import { makeClaim } from '../certs-scripts/claim.ts';
 import { registerServer } from '../certs-scripts/register.ts';
-import { certificatesOf, revoke, rotate } from '../certs-scripts/rotate.ts';
+import { certificatesOf, leftBehind, revoke, rotate } from '../certs-scripts/rotate.ts';
 import { x509 } from '../certs-scripts/x509.ts';
 import { nodeFile, parseConfig } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
 import { badInput, tell } from './command-line.ts';
-import type { AuthorityOptions, CloudCommandOptions, IssueOptions, RegisterOptions } from './options.ts';
+import type {
+  AuthorityOptions,
+  ClaimOptions,
+  CloudCommandOptions,
+  IssueOptions,
+  RegisterOptions,
+  RetireOptions,
+} from './options.ts';
 import { withOperator } from './run-fleet.ts';
 
 export async function makeCa({ out, name, days, dryRun, json }: AuthorityOptions): Promise<number> {
@@ -121,6 +129,47 @@ export function revokeCertificate(arn: string, options: CloudCommandOptions): Pr
       options,
       { certificate: arn, things },
       () => `revoked; it was of ${things.join(', ') || 'no thing'}`,
+    );
+    return 0;
+  });
+}
+
+export function claim(options: ClaimOptions): Promise<number> {
+  const { out, dryRun = false } = options;
+  const files = { certificate: resolve(out, 'claim.pem.crt'), key: resolve(out, 'claim.key') };
+  for (const file of Object.values(files)) {
+    if (existsSync(file)) badInput(`${file} is there already, and is never replaced; give another --out`);
+  }
+  return withOperator(options, async ({ iot }) => {
+    if (dryRun) {
+      tell(options, { ...files, dryRun }, `would make a claim certificate in ${resolve(out)}`);
+      return 0;
+    }
+    const { certificateArn, certificatePem, privateKeyPem } = await makeClaim(iot);
+    await mkdir(out, { recursive: true, mode: 0o700 });
+    await writeFile(files.key, privateKeyPem, { mode: 0o600, flag: 'wx' });
+    await writeFile(files.certificate, certificatePem, { mode: 0o600, flag: 'wx' });
+    tell(options, { ...files, certificateArn }, () =>
+      [
+        `wrote ${files.certificate} and ${files.key}: ${certificateArn}`,
+        'for a server: certs/claim.pem.crt and certs/claim.key of its Beam home, then `beam register` there',
+      ].join('\n'),
+    );
+    return 0;
+  });
+}
+
+export function retire(thing: string, options: RetireOptions): Promise<number> {
+  const { keep, dryRun = false } = options;
+  return withOperator(options, async ({ iot }) => {
+    const { kept, old } = await leftBehind(iot, thing, keep);
+    if (!dryRun) for (const arn of old) await revoke(iot, arn);
+    tell(options, { thing, kept, revoked: old, dryRun }, () =>
+      [
+        `${thing} keeps ${kept}`,
+        ...old.map((arn) => `${dryRun ? 'would revoke' : 'revoked'} ${arn}`),
+        ...(old.length === 0 ? ['there is no other'] : []),
+      ].join('\n'),
     );
     return 0;
   });

@@ -1,6 +1,8 @@
 /** The work of `beam fleet …`, `beam shadow …` and `beam failover`. */
 
 import { DescribeEndpointCommand } from '@aws-sdk/client-iot';
+import { registerFleet } from '../certs-scripts/register.ts';
+import { admitServer } from '../operator/actions/admit-server.ts';
 import { configureFleet } from '../operator/actions/configure-fleet.ts';
 import { editShadow, getShadow } from '../operator/actions/edit-shadow.ts';
 import { failover } from '../operator/actions/failover.ts';
@@ -17,7 +19,13 @@ import { findCloud } from './cloud-place.ts';
 import { badInput, say, tell } from './command-line.ts';
 import { CliError, describeError, exitCodeOf, exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
-import type { CloudCommandOptions, ConfigureOptions, EditOptions, FailoverOptions } from './options.ts';
+import type {
+  AdmitOptions,
+  CloudCommandOptions,
+  ConfigureOptions,
+  EditOptions,
+  FailoverOptions,
+} from './options.ts';
 
 /** Runs `work` with clients of the cloud that the options name; errors say which one that was. */
 export async function withOperator<T>(
@@ -206,4 +214,20 @@ export async function failoverTo(fleet: string, options: FailoverOptions): Promi
   } finally {
     interrupt.release();
   }
+}
+
+export function admit(fleet: string, node: string, options: AdmitOptions): Promise<number> {
+  const { kind, zone, hours, dryRun = false } = options;
+  return withOperator(options, async (operator) => {
+    const admitted = await admitServer(operator, { fleet, node, kind, zone, hours, dryRun });
+    if (!dryRun) await registerFleet(operator.iot, fleet);
+    const until = new Date(admitted.until).toISOString();
+    tell(options, { fleet, node, kind, zone: zone ?? null, until, dryRun }, () =>
+      [
+        `${dryRun ? 'would admit' : 'admitted'} ${fleet}_${node} as ${kind}, once, until ${until}`,
+        'on the server: beam init --no-register …, the claim in its certs folder, then beam register',
+      ].join('\n'),
+    );
+    return 0;
+  });
 }

@@ -7,6 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { CertificateFileError } from '../protocol/certificates.ts';
 import { ConfigError } from '../protocol/config.ts';
 import { AwsCloudLink } from './cloud/aws-cloud-link.ts';
+import { CertificateWatch } from './cloud/certificate-watch.ts';
 import { readCredentials } from './cloud/credentials.ts';
 import { loadHome } from './home/load-home.ts';
 import { openLog } from './log.ts';
@@ -15,7 +16,6 @@ import { Pilot } from './pilot.ts';
 const exitCodes = { usage: 2, configuration: 78 } as const;
 /** An orderly end takes at most this long. */
 const stopTimeoutMs = 8_000;
-const expiryWarningMs = 30 * 86_400_000;
 
 const usage = `Usage: pilot.js [--home DIR]
 
@@ -60,11 +60,6 @@ async function main(): Promise<void> {
     const credentials = home.config.cloud && (await readCredentials(home, home.config.cloud, Date.now()));
     const log = openLog(home.config.log.level, { thing: home.thing });
     const { cloud } = home.config;
-    const validForMs = credentials ? credentials.validToMs - Date.now() : Number.POSITIVE_INFINITY;
-    if (validForMs < expiryWarningMs) {
-      const days = Math.floor(validForMs / 86_400_000);
-      log.warn({ days }, "this server's certificate ends soon: rotate it with `beam certs rotate`");
-    }
     const pilot = new Pilot(
       home,
       cloud &&
@@ -76,12 +71,23 @@ async function main(): Promise<void> {
           )),
       log,
     );
+    const watch =
+      cloud &&
+      credentials &&
+      new CertificateWatch({
+        inUse: credentials,
+        read: () => readCredentials(home, cloud, Date.now()),
+        replace: (next) => pilot.replaceCredentials(next),
+        nowMs: Date.now,
+        log: log.child({ part: 'certificate' }),
+      });
     let stopping = false;
     const stop = (signal: string) => {
       if (stopping) return;
       stopping = true;
       log.info({ signal }, 'the pilot ends; gaiad goes on');
       setTimeout(() => process.exit(1), stopTimeoutMs);
+      watch?.stop();
       // The SDK's native client can hold up or abort a natural end of the process.
       pilot.stop().then(
         () => process.exit(0),
@@ -95,6 +101,7 @@ async function main(): Promise<void> {
     process.on('SIGINT', () => stop('SIGINT'));
     process.on('SIGHUP', () => stop('SIGHUP'));
     await pilot.start();
+    watch?.start();
   } catch (error) {
     if (error instanceof ConfigError) {
       const faults = error.faults.map((fault) => `  ${fault}`).join('\n');

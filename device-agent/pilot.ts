@@ -12,6 +12,7 @@ import { ChainWatch } from './chain/chain-watch.ts';
 import { loadCounts, saveCounts } from './chain/kept-counts.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Cloud, type MakeLink } from './cloud/cloud.ts';
+import type { CloudCredentials } from './cloud/credentials.ts';
 import { MessageMaker } from './cloud/messages.ts';
 import type { Section } from './cloud/shadow-document.ts';
 import { readDesiredGaiad } from './gaiad/desired-gaiad.ts';
@@ -165,6 +166,11 @@ export class Pilot {
     if (address) this.#log.info({ address }, 'status agent');
     this.#tickedAtMs = this.#clock.monotonicMs();
     this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** Rejects where the new certificate does not work: then all is as before. */
+  async replaceCredentials(credentials: CloudCredentials): Promise<void> {
+    await this.#cloud?.replaceCredentials(credentials);
   }
 
   /** Orderly: gaiad and the signer go on. */

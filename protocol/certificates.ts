@@ -81,7 +81,7 @@ export function checkCertificateFiles(
   if (now >= validToMs) {
     throw new CertificateFileError(
       certificate,
-      `expired on ${device.validTo}; rotate it with \`beam certs rotate\` (and see that this machine's clock is right)`,
+      `expired on ${device.validTo}; register this server anew with \`beam register\` or \`beam certs register\` (and see that this machine's clock is right)`,
     );
   }
   if (now < validFromMs) {

@@ -2,7 +2,15 @@
 
 import { type Command, Option } from 'commander';
 import { examples, run, wholeNumber, withCloudOptions } from '../command-line.ts';
-import type { AuthorityOptions, CloudCommandOptions, IssueOptions, RegisterOptions } from '../options.ts';
+import type {
+  AuthorityOptions,
+  ClaimOptions,
+  CloudCommandOptions,
+  IssueOptions,
+  RegisterOptions,
+  RenewOptions,
+  RetireOptions,
+} from '../options.ts';
 
 export function addCerts(program: Command): void {
   const certs = program
@@ -37,6 +45,7 @@ export function addCerts(program: Command): void {
     .option('--json', 'as JSON')
     .action(run(async (options: IssueOptions) => (await import('../run-certs.ts')).issue(options)));
   addRegistrations(certs);
+  addOwn(certs);
   withCloudOptions(
     certs
       .command('list <thing>')
@@ -110,4 +119,55 @@ function addRegistrations(certs: Command): void {
         run(async (options: RegisterOptions) => (await import('../run-certs.ts')).registerCsr(name, options)),
       );
   }
+}
+
+function addOwn(certs: Command): void {
+  withCloudOptions(
+    certs
+      .command('claim')
+      .summary('make a claim certificate for fresh servers')
+      .description(
+        'Makes a key and a certificate with which a fresh server registers itself (`beam register`), and nothing else can ' +
+          'be done: put both on an image or a server. Only servers that were admitted (`beam fleet admit`) get in with it.',
+      )
+      .requiredOption('--out <dir>', 'gets claim.pem.crt and claim.key; what is there is never replaced')
+      .option('--dry-run', 'tell what would be made, make nothing')
+      .option('--json', 'as JSON'),
+  )
+    .addHelpText('after', examples('beam certs claim --out ./claim'))
+    .action(run(async (options: ClaimOptions) => (await import('../run-certs.ts')).claim(options)));
+  certs
+    .command('renew')
+    .summary('renew the certificate of this server')
+    .description(
+      'On the server itself: makes a new key here, gets a certificate for it with the one that is there, and puts both in place ' +
+        'as one. A running pilot changes over by itself, without losing a message. The old certificate stays valid until an ' +
+        'operator retires it (`beam certs retire`).',
+    )
+    .option('--home <dir>', "this server's Beam home (default: $BEAM_HOME, else ~/.beam)")
+    .option('--within-days <n>', 'only if less than this is left of the one there', wholeNumber(1, 3650))
+    .option('--dry-run', 'tell what would be done, do nothing')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      examples('beam certs renew', 'beam certs renew --within-days 30   # daily, by a timer'),
+    )
+    .action(run(async (options: RenewOptions) => (await import('../run-self.ts')).renewThisServer(options)));
+  withCloudOptions(
+    certs
+      .command('retire <thing>')
+      .summary('revoke what a renewal left behind')
+      .description(
+        "Revokes all of a thing's certificates but the newest active one, or but the one given by --keep.",
+      )
+      .option('--keep <arn>', 'the one that stays')
+      .option('--dry-run', 'tell what would be revoked, change nothing')
+      .option('--json', 'as JSON'),
+  )
+    .addHelpText('after', examples('beam certs retire demo_a --dry-run', 'beam certs retire demo_a'))
+    .action(
+      run(async (thing: string, options: RetireOptions) =>
+        (await import('../run-certs.ts')).retire(thing, options),
+      ),
+    );
 }

@@ -1,8 +1,14 @@
 /** Commands for operators of fleets: `beam fleet …`, `beam shadow …`, `beam failover`. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { examples, run, seconds, wholeNumber, withCloudOptions } from '../command-line.ts';
-import type { CloudCommandOptions, ConfigureOptions, EditOptions, FailoverOptions } from '../options.ts';
+import type {
+  AdmitOptions,
+  CloudCommandOptions,
+  ConfigureOptions,
+  EditOptions,
+  FailoverOptions,
+} from '../options.ts';
 
 const json = ['--json', 'as JSON'] as const;
 
@@ -31,6 +37,7 @@ export function addFleetCommands(program: Command): void {
       ),
     );
   addConfigure(fleet);
+  addAdmit(fleet);
   addShadow(program);
   addFailover(program);
 }
@@ -53,6 +60,31 @@ function addConfigure(fleet: Command): void {
     .action(
       run(async (name: string, options: ConfigureOptions) =>
         (await import('../run-fleet.ts')).configure(name, options),
+      ),
+    );
+}
+
+function addAdmit(fleet: Command): void {
+  withCloudOptions(
+    fleet
+      .command('admit <fleet> <node>')
+      .summary('let a fresh server register itself')
+      .description(
+        'Lets this one server register itself with a claim certificate (`beam register`): once, as this kind, until time is up. ' +
+          "Makes the fleet's thing type and group where they are missing. An earlier admission of the server is replaced.",
+      )
+      .addOption(
+        new Option('--kind <kind>', 'what it is').choices(['validator', 'sentry']).makeOptionMandatory(),
+      )
+      .option('--zone <zone>', 'where it stands')
+      .option('--hours <n>', 'how long it is let in', wholeNumber(1, 24 * 90), 24)
+      .option('--dry-run', 'tell what would be, change nothing')
+      .option(...json),
+  )
+    .addHelpText('after', examples('beam fleet admit hub c --kind sentry --zone eu-1'))
+    .action(
+      run(async (name: string, node: string, options: AdmitOptions) =>
+        (await import('../run-fleet.ts')).admit(name, node, options),
       ),
     );
 }

@@ -3,12 +3,13 @@
 import { type Command, Option } from 'commander';
 import { stage } from '../../protocol/stages.ts';
 import { examples, run, withCloudOptions } from '../command-line.ts';
-import type { HomeOptions, InitOptions } from '../options.ts';
+import type { HomeOptions, InitOptions, RegisterSelfOptions } from '../options.ts';
 
 const homeHelp = "this server's Beam home (default: $BEAM_HOME, else ~/.beam)";
 
 export function addServerCommands(program: Command): void {
   addInit(program);
+  addRegister(program);
   program
     .command('start')
     .summary("run this server's pilot")
@@ -111,6 +112,30 @@ function addInit(program: Command): void {
       run(async (options: InitOptions) => {
         const { init: work } = await import('../init.ts');
         return work(options);
+      }),
+    );
+}
+
+function addRegister(program: Command): void {
+  program
+    .command('register')
+    .summary('register this server with a claim certificate')
+    .description(
+      'On a fresh server that was set up with `beam init --no-register` and has a claim certificate: makes its key here, gets a ' +
+        'certificate for it, becomes a thing of its fleet, tries the certificate, and removes the claim. An operator admits ' +
+        'the server first: `beam fleet admit`. May be repeated; what broke off is ended.',
+    )
+    .option('--home <dir>', homeHelp)
+    .option('--claim-certificate <file>', 'PEM (default: claim.pem.crt beside the certificate)')
+    .option('--claim-key <file>', 'PEM (default: claim.key beside the certificate)')
+    .option('--keep-claim', 'leave the claim where it is')
+    .option('--dry-run', 'tell what would be done, do nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('beam register', 'beam register --home /srv/beam --dry-run'))
+    .action(
+      run(async (options: RegisterSelfOptions) => {
+        const { registerThisServer } = await import('../run-self.ts');
+        return registerThisServer(options);
       }),
     );
 }

@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import { type Device, eventually, openTestCloud, type TestCloud } from '../../local-cloud/core-fixture.ts';
+import { arn } from '../../local-cloud/registry/arns.ts';
 import { AwsCloudLink } from './aws-cloud-link.ts';
 
 jest.setTimeout(40_000);
@@ -39,6 +40,7 @@ function connect(device: Device, over: { clientId?: string; endpoint?: string; c
         qos: 1,
       })),
       log: pino({ level: 'silent' }),
+      replaceTimeoutMs: 2_000,
       ...over,
     },
     {
@@ -89,4 +91,50 @@ test('a certificate of another cloud, and a foreign client id, are refused with 
   expect(foreign.seen.connects + pretender.seen.connects).toBe(0);
   for (const link of links.splice(0)) await link.stop();
   await other.close();
+});
+
+test('a further certificate takes over the connection: no message is lost, and one that does not work changes nothing', async () => {
+  const device = await cloud.device('demo_e');
+  const { things, policies, certificates } = cloud.core.registry;
+  const { record, privateKeyPem } = await certificates.createWithKeys(true);
+  await things.attach('demo_e', record.certificateId);
+  await policies.attach('all', arn('cert', record.certificateId));
+  const received = new Map<string, string>();
+  cloud.core.broker.onMessage((topic, payload, { principalId = '' }) => {
+    if (topic === 'from/demo_e') received.set(payload.toString(), principalId);
+  });
+  const { link, seen } = connect(device);
+  await eventually(() => seen.connects === 1, waitMs);
+
+  const other = await openTestCloud();
+  const stranger = await other.device('demo_e');
+  await expect(
+    link.replace({ certificate: stranger.certificatePem, key: stranger.keyPem, ca: cloud.caPem }),
+  ).rejects.toThrow(/new certificate/);
+  await other.close();
+  expect([link.connected, seen.connects, seen.reasons]).toEqual([true, 1, []]);
+
+  let sent = 0;
+  let isDone = false;
+  const sending = (async () => {
+    // As the pilot's queue does: what was not acknowledged is sent again.
+    for (; !isDone; sent++) {
+      while (
+        !(await link.publish('from/demo_e', String(sent)).then(
+          () => true,
+          () => new Promise((resolve) => setTimeout(() => resolve(false), 20)),
+        ))
+      );
+    }
+  })();
+  await link.replace({ certificate: record.pem, key: privateKeyPem, ca: cloud.caPem });
+  expect([link.connected, seen.reasons]).toEqual([true, []]);
+  await certificates.update(device.certificateId, 'REVOKED');
+  const atSwitch = sent;
+  await eventually(() => sent > atSwitch + 20, waitMs);
+  isDone = true;
+  await sending;
+  expect([...received.keys()].map(Number)).toEqual(Array.from({ length: sent }, (_, index) => index));
+  expect([...new Set(received.values())]).toEqual([device.certificateId, record.certificateId]);
+  expect(link.connected).toBe(true);
 });

@@ -20,6 +20,8 @@ const ackTimeoutSeconds = 10;
 const filtersMax = 8;
 const stopTimeoutMs = 3_000;
 const failureReasonCodeMin = 0x80;
+/** A further certificate's connection comes about in this time, or the one before it goes on. */
+const replaceTimeoutMsDefault = 15_000;
 
 export interface AwsCloudLinkOptions {
   /** host:port */
@@ -32,12 +34,15 @@ export interface AwsCloudLinkOptions {
   ca?: string | undefined;
   subscriptions: Subscription[];
   log: Logger;
+  replaceTimeoutMs?: number;
 }
 
 export class AwsCloudLink implements CloudLink {
-  readonly #options: AwsCloudLinkOptions;
+  #options: AwsCloudLinkOptions;
   readonly #events: CloudLinkEvents;
   #client: mqtt5.Mqtt5Client | undefined;
+  /** Connects with a further certificate, while `#client` goes on. */
+  #next: mqtt5.Mqtt5Client | undefined;
   #connected = false;
   #stopping = false;
   /** Counts connections, so that a late answer to an earlier one's SUBSCRIBE is told apart. */
@@ -53,23 +58,62 @@ export class AwsCloudLink implements CloudLink {
   }
 
   start(): void {
-    const client = new mqtt5.Mqtt5Client(this.#clientConfig());
-    this.#client = client;
+    this.#client = this.#open(this.#options);
+  }
+
+  #open(options: AwsCloudLinkOptions): mqtt5.Mqtt5Client {
+    const client = new mqtt5.Mqtt5Client(clientConfig(options));
+    const isCurrent = () => client === this.#client;
     client.on('messageReceived', ({ message }) => {
       const { payload } = message;
       this.#events.onMessage(message.topicName, payload === undefined ? new Uint8Array() : asBytes(payload));
     });
     client.on('connectionSuccess', () => void this.#subscribe(client));
-    client.on('connectionFailure', ({ error, connack }) =>
+    client.on('connectionFailure', ({ error, connack }) => {
+      if (!isCurrent()) return;
       this.#down(
         `${describe(error, connack?.reasonCode)}. ${this.#remedy(error.error_name, connack !== undefined)}`,
-      ),
-    );
-    client.on('disconnection', ({ error, disconnect }) =>
-      this.#down(describe(error, disconnect?.reasonCode)),
-    );
+      );
+    });
+    client.on('disconnection', ({ error, disconnect }) => {
+      // The broker ends it when the next one connects with the same client id: it must not come back against that one.
+      if (this.#next !== undefined && isCurrent()) client.stop();
+      else if (isCurrent()) this.#down(describe(error, disconnect?.reasonCode));
+    });
     client.on('error', (error) => this.#options.log.warn({ err: error }, 'the MQTT client reports an error'));
     client.start();
+    return client;
+  }
+
+  /**
+   * Changes over to a further certificate: the connection goes on until the next one, with the same client id, is
+   * subscribed. What was published and not acknowledged meanwhile is rejected, and its sender keeps it.
+   * @throws NotSentError where the next one does not come about: all is as before
+   */
+  async replace(credentials: Pick<AwsCloudLinkOptions, 'certificate' | 'key' | 'ca'>): Promise<void> {
+    const before = this.#client;
+    if (!before || this.#next || this.#stopping) throw new NotSentError('no connection to replace');
+    const options = { ...this.#options, ...credentials };
+    const { replaceTimeoutMs = replaceTimeoutMsDefault } = options;
+    const next = this.#open(options);
+    this.#next = next;
+    let failure = `not connected within ${replaceTimeoutMs} ms`;
+    next.on('connectionFailure', ({ error }) => {
+      failure = describe(error);
+    });
+    const until = Date.now() + replaceTimeoutMs;
+    while (this.#next === next && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (this.#next === next) {
+      this.#next = undefined;
+      next.stop();
+      next.close();
+      // It may have been ended for the next one's sake, which then failed.
+      if (!this.#stopping) before.start();
+      throw new NotSentError(`the new certificate: ${failure}`);
+    }
+    this.#options = options;
+    before.stop();
+    before.close();
   }
 
   async publish(topicName: string, payload: string): Promise<void> {
@@ -88,6 +132,7 @@ export class AwsCloudLink implements CloudLink {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#next?.stop();
     const client = this.#client;
     if (!client) return;
     await new Promise<void>((resolve) => {
@@ -101,29 +146,6 @@ export class AwsCloudLink implements CloudLink {
     client.close();
     this.#client = undefined;
     this.#connected = false;
-  }
-
-  #clientConfig(): mqtt5.Mqtt5ClientConfig {
-    const { endpoint, certificate, key, ca, clientId } = this.#options;
-    const colon = endpoint.lastIndexOf(':');
-    const builder = iot.AwsIotMqtt5ClientConfigBuilder.newDirectMqttBuilderWithMtlsFromMemory(
-      endpoint.slice(0, colon),
-      certificate,
-      key,
-    )
-      .withPort(Number(endpoint.slice(colon + 1)))
-      .withConnectProperties({ clientId, keepAliveIntervalSeconds: keepAliveSeconds })
-      .withSessionBehavior(mqtt5.ClientSessionBehavior.Clean)
-      .withOfflineQueueBehavior(mqtt5.ClientOperationQueueBehavior.FailAllOnDisconnect)
-      .withRetryJitterMode(mqtt5.RetryJitterType.Full)
-      .withMinReconnectDelayMs(reconnectDelayMsMin)
-      .withMaxReconnectDelayMs(reconnectDelayMsMax)
-      .withMinConnectedTimeToResetReconnectDelayMs(steadyMs)
-      .withConnackTimeoutMs(connackTimeoutMs)
-      .withPingTimeoutMs(pingTimeoutMs)
-      .withAckTimeoutSeconds(ackTimeoutSeconds);
-    if (ca !== undefined) builder.withCertificateAuthority(ca);
-    return builder.build();
   }
 
   async #subscribe(client: mqtt5.Mqtt5Client): Promise<void> {
@@ -144,6 +166,10 @@ export class AwsCloudLink implements CloudLink {
       );
       for (const { filter } of refused) {
         log.error({ filter }, 'the broker refused a subscription: see the policy of this certificate');
+      }
+      if (client === this.#next) {
+        this.#client = client;
+        this.#next = undefined;
       }
       this.#connected = true;
       this.#events.onConnected();
@@ -188,4 +214,32 @@ function describe(error: unknown, reasonCode?: number): string {
   const text = error instanceof Error ? error.message : String(error);
   const code = reasonCode === undefined ? '' : ` (MQTT reason code ${reasonCode})`;
   return `${name ? `${name}: ` : ''}${text}${code}`;
+}
+
+function clientConfig({
+  endpoint,
+  certificate,
+  key,
+  ca,
+  clientId,
+}: AwsCloudLinkOptions): mqtt5.Mqtt5ClientConfig {
+  const colon = endpoint.lastIndexOf(':');
+  const builder = iot.AwsIotMqtt5ClientConfigBuilder.newDirectMqttBuilderWithMtlsFromMemory(
+    endpoint.slice(0, colon),
+    certificate,
+    key,
+  )
+    .withPort(Number(endpoint.slice(colon + 1)))
+    .withConnectProperties({ clientId, keepAliveIntervalSeconds: keepAliveSeconds })
+    .withSessionBehavior(mqtt5.ClientSessionBehavior.Clean)
+    .withOfflineQueueBehavior(mqtt5.ClientOperationQueueBehavior.FailAllOnDisconnect)
+    .withRetryJitterMode(mqtt5.RetryJitterType.Full)
+    .withMinReconnectDelayMs(reconnectDelayMsMin)
+    .withMaxReconnectDelayMs(reconnectDelayMsMax)
+    .withMinConnectedTimeToResetReconnectDelayMs(steadyMs)
+    .withConnackTimeoutMs(connackTimeoutMs)
+    .withPingTimeoutMs(pingTimeoutMs)
+    .withAckTimeoutSeconds(ackTimeoutSeconds);
+  if (ca !== undefined) builder.withCertificateAuthority(ca);
+  return builder.build();
 }

@@ -5,6 +5,8 @@ export interface CloudLink {
   start(): void;
   /** Resolves when the broker has acknowledged (QoS 1); rejects where it has not, at once when not connected. */
   publish(topic: string, payload: string): Promise<void>;
+  /** Changes over to a further certificate without a gap. Rejects where that fails: then all is as before. */
+  replace?(credentials: { certificate: string; key: string; ca: string | undefined }): Promise<void>;
   stop(): Promise<void>;
 }
 

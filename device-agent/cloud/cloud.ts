@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Home } from '../home/load-home.ts';
 import type { Logger } from '../log.ts';
 import type { CloudLink, CloudLinkEvents, Subscription } from './cloud-link.ts';
+import type { CloudCredentials } from './credentials.ts';
 import type { OutgoingMessage } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import type { Section } from './shadow-document.ts';
@@ -132,6 +133,12 @@ export class Cloud {
     this.#link.publish(topic, payload).catch((error) => {
       this.#log.debug({ topic, reason: String(error) }, 'not sent');
     });
+  }
+
+  /** Changes over to a further certificate. Rejects where that fails: then all is as before. */
+  async replaceCredentials(credentials: CloudCredentials): Promise<void> {
+    if (!this.#link.replace) throw new Error('this link takes no further certificate; restart the pilot');
+    await this.#link.replace(credentials);
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,89 @@
+/**
+ * A fresh server registers itself: with a claim certificate it gets one for a key that was made here, becomes a thing, and
+ * forgets the claim. Each step may be repeated; a registration that broke off is ended by calling it again.
+ */
+
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { type NodeKind, serverTemplateName, thingName } from '../protocol/names.ts';
+import { ensureDeviceKey } from './device-key.ts';
+import { isOfKey, pendingFor } from './pending-certificate.ts';
+import { openProvisioning, tryConnection } from './provisioning-client.ts';
+import { syncFolderOf, writeWhole } from './write-whole.ts';
+
+export interface SelfRegistration {
+  fleet: string;
+  node: string;
+  kind: NodeKind;
+  zone?: string | undefined;
+  /** host:port of MQTT. */
+  endpoint: string;
+  /** PEM; undefined: the system's authorities. */
+  ca?: string | undefined;
+  templateName?: string;
+  /** Where the server's own are put. */
+  files: { certificate: string; key: string; pending: string };
+  claim: { certificate: string; key: string };
+  /** Leave the claim's files where they are. */
+  keepClaim?: boolean;
+}
+
+export interface SelfRegistered {
+  thing: string;
+  /** It was registered before: nothing was asked of the cloud. */
+  before: boolean;
+  claimForgotten: boolean;
+}
+
+/** @throws ProvisioningRefused, ProvisioningConnectionError, CertificateFileError */
+export async function registerSelf(given: SelfRegistration, nowMs: number): Promise<SelfRegistered> {
+  const { fleet, node, kind, zone, endpoint, ca, files, claim } = given;
+  const thing = thingName(fleet, node);
+  const key = ensureDeviceKey(files.key);
+  const before = existsSync(files.certificate) && isGood(readFileSync(files.certificate, 'utf8'), key, nowMs);
+  if (!before) {
+    const client = await openProvisioning({
+      endpoint,
+      ca,
+      clientId: `beam-claim-${randomBytes(8).toString('hex')}`,
+      certificate: readFileSync(claim.certificate, 'utf8'),
+      key: readFileSync(claim.key, 'utf8'),
+    });
+    try {
+      const pending = await pendingFor(files.pending, key, thing, client, nowMs);
+      const { templateName = serverTemplateName } = given;
+      const parameters = {
+        Fleet: fleet,
+        Node: node,
+        Kind: kind,
+        ...(zone === undefined ? {} : { Zone: zone }),
+      };
+      const named = await client.provision(templateName, pending.certificateOwnershipToken, parameters);
+      if (named !== thing) {
+        throw new Error(`The template ${templateName} made the thing ${named}, and this server is ${thing}.`);
+      }
+      writeWhole(files.certificate, pending.certificatePem, 0o600);
+    } finally {
+      await client.close();
+    }
+  }
+  await tryConnection({
+    endpoint,
+    ca,
+    clientId: thing,
+    certificate: readFileSync(files.certificate, 'utf8'),
+    key,
+  });
+  rmSync(files.pending, { force: true });
+  const forget = given.keepClaim !== true && existsSync(claim.key);
+  if (forget) {
+    // The key first: a certificate alone opens nothing.
+    for (const file of [claim.key, claim.certificate]) rmSync(file, { force: true });
+    syncFolderOf(claim.key);
+  }
+  return { thing, before, claimForgotten: forget };
+}
+
+function isGood(certificatePem: string, keyPem: string, nowMs: number): boolean {
+  return isOfKey(certificatePem, keyPem) && nowMs < Date.parse(new X509Certificate(certificatePem).validTo);
+}

@@ -1,0 +1,136 @@
+/**
+ * A server's life with its certificate, by the commands that a person would give, on a local cloud with its real functions:
+ * admitted, registered with a claim, renewed under a running connection, the old one retired, the last one revoked.
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DescribeThingCommand, ListAttachedPoliciesCommand } from '@aws-sdk/client-iot';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import mqtt, { type MqttClient } from 'mqtt';
+import { certificatesOf } from '../certs-scripts/rotate.ts';
+import { beam, until } from './beam.ts';
+import { clients, end, type Ready, start } from './cloud-process.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'beam-registration-'));
+let cloud: { child: ChildProcess; ready: Ready };
+
+beforeAll(async () => {
+  cloud = await start(folder);
+  writeFileSync(join(folder, 'local.json'), JSON.stringify(cloud.ready));
+}, 60_000);
+afterAll(async () => {
+  await end(cloud.child, 'SIGTERM');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const asOperator = (...args: string[]) => beam([...args, '--data', folder, '--json']);
+
+/** A home as a fresh machine has it: no certificate, a claim, and nobody's access key. */
+async function freshServer(node: string, kind: string): Promise<string> {
+  const home = join(folder, node);
+  const args = ['init', '--home', home, '--fleet', 'hub', '--node', node, '--kind', kind, '--no-register'];
+  args.push('--gaiad', '/nowhere/gaiad', '--gaiad-home', join(home, 'gaiad'), '--p2p', '127.0.0.1:1');
+  args.push('--mqtt', cloud.ready.mqtt, '--zone', 'z', '--chain-id', 'hub-1');
+  const made = await beam([...args, '--data', folder]);
+  if (made.code !== 0) throw new Error(made.stderr);
+  for (const name of ['claim.pem.crt', 'claim.key']) {
+    copyFileSync(join(folder, 'claim', name), join(home, 'certs', name));
+  }
+  return home;
+}
+
+const pem = (home: string, name: string) => readFileSync(join(home, 'certs', name), 'utf8');
+
+async function connect(home: string, thing: string): Promise<MqttClient> {
+  const client = mqtt.connect(`mqtts://${cloud.ready.mqtt}`, {
+    ca: readFileSync(cloud.ready.ca),
+    cert: pem(home, 'device.pem.crt'),
+    key: pem(home, 'device.key'),
+    clientId: thing,
+    reconnectPeriod: 0,
+  });
+  client.on('error', () => undefined);
+  await new Promise<void>((resolve, reject) => {
+    client.once('connect', () => resolve());
+    client.once('close', () => reject(new Error(`${thing} was refused`)));
+  });
+  return client;
+}
+
+test('a fresh server is let in once, as what it was admitted as; renews its certificate; the old one is retired; revocation cuts it', async () => {
+  const { iot } = clients(cloud.ready);
+  expect(await asOperator('certs', 'claim', '--out', join(folder, 'claim'))).toMatchObject({ code: 0 });
+  const home = await freshServer('a', 'validator');
+
+  const early = await beam(['register', '--home', home]);
+  expect([early.code, early.stderr]).toEqual([1, expect.stringMatching(/AccessDenied.*beam fleet admit/s)]);
+  await asOperator('fleet', 'admit', 'hub', 'a', '--kind', 'sentry');
+  expect((await beam(['register', '--home', home])).code).toBe(1);
+  expect(existsSync(join(home, 'certs/device.pem.crt'))).toBe(false);
+
+  await asOperator('fleet', 'admit', 'hub', 'a', '--kind', 'validator', '--zone', 'eu-1');
+  const registered = await beam(['register', '--home', home, '--json']);
+  expect(registered.stderr).toBe('');
+  expect(JSON.parse(registered.stdout)).toMatchObject({
+    thing: 'hub_a',
+    before: false,
+    claimForgotten: true,
+  });
+  expect(existsSync(join(home, 'certs/claim.key'))).toBe(false);
+  expect(statSync(join(home, 'certs/device.key')).mode & 0o777).toBe(0o600);
+  expect(await iot.send(new DescribeThingCommand({ thingName: 'hub_a' }))).toMatchObject({
+    thingTypeName: 'beam-pilot',
+    attributes: { fleet: 'hub', kind: 'validator', zone: 'eu-1' },
+  });
+  const [first = ''] = await certificatesOf(iot, 'hub_a');
+  const policies = async (target: string) =>
+    (await iot.send(new ListAttachedPoliciesCommand({ target }))).policies
+      ?.map((each) => each.policyName)
+      .sort();
+  expect(await policies(first)).toEqual(['beam-pilot', 'beam-rotate', 'beam-validator']);
+  // The same again does nothing.
+  expect(JSON.parse((await beam(['register', '--home', home, '--json'])).stdout)).toMatchObject({
+    before: true,
+  });
+
+  // A copy of the claim, and of the server's name, gets nothing.
+  const thief = join(folder, 'thief');
+  rmSync(thief, { recursive: true, force: true });
+  const copy = await freshServer('b', 'validator');
+  writeFileSync(join(copy, 'node.toml'), readFileSync(join(home, 'node.toml'), 'utf8'));
+  expect((await beam(['register', '--home', copy])).stderr).toMatch(/AccessDenied/);
+
+  const before = await connect(home, 'hub_a');
+  const keyBefore = pem(home, 'device.key');
+  const undue = await beam(['certs', 'renew', '--home', home, '--within-days', '30', '--json']);
+  expect(JSON.parse(undue.stdout)).toMatchObject({ renewed: false });
+  const renewed = await beam(['certs', 'renew', '--home', home, '--json']);
+  expect(renewed.stderr).toBe('');
+  expect(JSON.parse(renewed.stdout)).toMatchObject({ thing: 'hub_a', renewed: true });
+  expect(before.connected).toBe(true);
+  expect(pem(home, 'device.key')).not.toBe(keyBefore);
+  expect(await certificatesOf(iot, 'hub_a')).toHaveLength(2);
+
+  const after = await connect(home, 'hub_a');
+  await until('the first connection gives way', () => (before.connected ? undefined : true));
+  const retired = await asOperator('certs', 'retire', 'hub_a');
+  expect(JSON.parse(retired.stdout)).toMatchObject({ revoked: [first] });
+  const [second = ''] = await certificatesOf(iot, 'hub_a');
+  expect(await policies(second)).toEqual(['beam-pilot', 'beam-rotate', 'beam-validator']);
+  expect(after.connected).toBe(true);
+
+  await asOperator('certs', 'revoke', second);
+  await until('its connection is cut', () => (after.connected ? undefined : true));
+  await expect(connect(home, 'hub_a')).rejects.toThrow(/refused/);
+}, 120_000);
