@@ -39,7 +39,7 @@ const shapes: Record<string, z.ZodType> = {
   certificates: z.looseObject({
     certificateId: z.string().regex(/^[0-9a-f]{64}$/),
     pem: z.string(),
-    status: z.enum(certificateStatuses),
+    status: z.enum([...certificateStatuses, 'PENDING_ACTIVATION']),
     createdAt: seconds,
     notBefore: z.number(),
     notAfter: z.number(),
