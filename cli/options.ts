@@ -48,6 +48,15 @@ export interface FailoverOptions extends CloudCommandOptions {
   timeout: number;
 }
 
+export interface RuleTestOptions extends CommonOptions {
+  rule: string;
+  topic: string;
+  payload: string;
+  clientId?: string;
+  principal?: string;
+  shadow: string[];
+}
+
 export interface HomeOptions {
   home?: string;
   json?: boolean;

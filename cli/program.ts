@@ -5,6 +5,7 @@ import { addCerts } from './commands/certs.ts';
 import { addCloud } from './commands/cloud.ts';
 import { addDrill } from './commands/drill.ts';
 import { addFleetCommands } from './commands/fleet.ts';
+import { addRules } from './commands/rules.ts';
 import { addServerCommands } from './commands/server.ts';
 import { addSigner } from './commands/signer.ts';
 import { addUp } from './commands/up.ts';
@@ -41,6 +42,7 @@ First steps:
   addUp(program);
   addDrill(program);
   addCloud(program);
+  addRules(program);
   addFleetCommands(program);
   addServerCommands(program);
   addSigner(program);

@@ -20,6 +20,7 @@ import beamRoleRequest from '../cloud-rules/rules/beam_role_request.json' with {
 import beamStatusDocuments from '../cloud-rules/rules/beam_status_documents.json' with { type: 'json' };
 import beamRotate from '../cloud-rules/templates/beam-rotate.json' with { type: 'json' };
 import beamServer from '../cloud-rules/templates/beam-server.json' with { type: 'json' };
+import { functionName } from '../protocol/manifest.ts';
 import { isObject, type JsonObject, type JsonValue } from './engines/json-tree.ts';
 import { accountId, region } from './registry/arns.ts';
 import type { NewTemplate } from './registry/provisioning-templates.ts';
@@ -57,24 +58,32 @@ const builtIn = {
   templates: [beamRotate, beamServer],
 };
 
-export function lambdaArn(functionName: string): string {
-  return `arn:aws:lambda:${region}:${accountId}:function:${functionName}`;
+/** @param nameInManifest as in `${lambda:<name>}` */
+export function lambdaArn(nameInManifest: string): string {
+  return `arn:aws:lambda:${region}:${accountId}:function:${functionName(nameInManifest)}`;
 }
 
-function roleArn(roleName: string): string {
-  return `arn:aws:iam::${accountId}:role/${roleName}`;
+/** ARNs of what a file names: functions by their name in the manifest, roles by their own. */
+export interface Arns {
+  lambda(nameInManifest: string): string;
+  role(roleName: string): string;
 }
+
+export const localArns: Arns = {
+  lambda: lambdaArn,
+  role: (roleName) => `arn:aws:iam::${accountId}:role/${roleName}`,
+};
 
 /** `${lambda:<name>}` or `${role:<name>}` as a whole value becomes that function's or role's ARN. */
-function withArns(value: JsonValue): JsonValue {
+export function withArns(value: JsonValue, arns: Arns): JsonValue {
   if (typeof value === 'string') {
     const [, kind, name] = /^\$\{(lambda|role):([a-z0-9-]+)\}$/.exec(value) ?? [];
     if (name === undefined) return value;
-    return kind === 'lambda' ? lambdaArn(name) : roleArn(name);
+    return kind === 'lambda' ? arns.lambda(name) : arns.role(name);
   }
-  if (Array.isArray(value)) return value.map(withArns);
+  if (Array.isArray(value)) return value.map((child) => withArns(child, arns));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withArns(child)]));
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, withArns(child, arns)]));
 }
 
 function filesIn(folder: string): { file: string; value: unknown }[] {
@@ -101,8 +110,11 @@ function parseFile<S extends z.ZodType>(
   throw new Error(`${file} is not as cloud-rules/README.md says:\n${z.prettifyError(parsed.error)}`);
 }
 
-/** @param folder left out: the ones that were built in. @throws Error that names the file at fault */
-export function readCloudRules(folder: string | undefined): CloudRules {
+/**
+ * @param folder left out: the ones that were built in
+ * @throws Error that names the file at fault
+ */
+export function readCloudRules(folder: string | undefined, arns: Arns = localArns): CloudRules {
   if (folder !== undefined && !existsSync(folder)) throw new Error(`There is no folder ${folder} (--rules)`);
   const from = (kind: 'rules' | 'policies' | 'templates') =>
     folder === undefined
@@ -111,7 +123,7 @@ export function readCloudRules(folder: string | undefined): CloudRules {
   return {
     rules: from('rules').map((each) => {
       const { ruleName, topicRulePayload } = parseFile(ruleFile, each);
-      const payload = withArns(topicRulePayload);
+      const payload = withArns(topicRulePayload, arns);
       return { ruleName, topicRulePayload: isObject(payload) ? payload : topicRulePayload };
     }),
     policies: from('policies').map((each) => {
@@ -120,7 +132,10 @@ export function readCloudRules(folder: string | undefined): CloudRules {
     }),
     templates: from('templates').map((each) => {
       const parsed = parseFile(templateFile, each);
-      const { templateBody, ...settings } = parseFile(templateFile, { ...each, value: withArns(parsed) });
+      const { templateBody, ...settings } = parseFile(templateFile, {
+        ...each,
+        value: withArns(parsed, arns),
+      });
       return { ...settings, templateBody: JSON.stringify(templateBody) };
     }),
   };

@@ -1,7 +1,7 @@
 /** The whole local cloud: AWS IoT's part, DynamoDB, the rules engine and the functions, started and ended together. */
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import manifestBuiltIn from '../lambdas/manifest.json' with { type: 'json' };
 import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../protocol/fleet-table.ts';
@@ -11,16 +11,16 @@ import { readCloudRules } from './bundled-rules.ts';
 import { type CoreOptions, openCore, type Ready } from './core.ts';
 import { startAdmin } from './data-folder/admin.ts';
 import { openDynamo } from './dynamodb/server.ts';
-import { createLambdaRunner, type LambdaRunner } from './lambda/runner.ts';
 import { accountId } from './registry/arns.ts';
 import { createRulesEngine } from './rules/engine.ts';
+import { openServices, type Services } from './services.ts';
 import { openFolder } from './store/folder.ts';
 import { credentialFaults } from './tls/credentials.ts';
 
 export interface CloudOptions extends CoreOptions {
   /** A `cloud-rules` folder; left out: the rules that were built in. */
   rulesDir?: string;
-  /** Folder of `<name>/index.cjs`. */
+  /** Folder of `<name>/index.cjs` and `<name>.zip`. */
   lambdasDir: string;
   /** `lambdas/manifest.json`; left out: the one that was built in. */
   manifestFile?: string;
@@ -37,10 +37,6 @@ function readManifest(file: string | undefined): LambdaManifest {
   if (file === undefined) return parseLambdaManifest(manifestBuiltIn);
   if (!existsSync(file)) throw new Error(`There is no file ${file} (--manifest)`);
   return parseLambdaManifest(JSON.parse(readFileSync(file, 'utf8')));
-}
-
-function functionNameOf(functionArn: string): string {
-  return /:function:([^:]+)/.exec(functionArn)?.[1] ?? functionArn;
 }
 
 /** What a function of AWS Lambda would find in its environment, with the endpoints of this cloud. */
@@ -92,17 +88,21 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     });
     started.push(() => dynamo.close());
 
-    let runner: LambdaRunner | undefined;
-    const invokeFunction = async (functionArn: string, event: object): Promise<unknown> => {
-      if (!runner) throw new Error(`Function ${functionArn}: the local cloud is starting`);
-      return runner.invoke(functionNameOf(functionArn), event);
+    let services: Services | undefined;
+    const opened = () => {
+      if (!services) throw new Error('The local cloud is starting');
+      return services;
     };
+    const invokeFunction: CoreOptions['invokeFunction'] = async (functionArn, event) =>
+      opened().invokeFunction(functionArn, event);
     const core = await openCore({ ...options, dataDir, disk, invokeFunction }, (broker, shadows) => {
       const engine = createRulesEngine({
-        publish: (topic, payload, qos, retain = false) => broker.publish(topic, payload, { qos, retain }),
-        invokeLambda: async (functionName, event) => {
-          if (!runner) throw new Error(`Function ${functionName}: the local cloud is starting`);
-          return runner.invokeAsync(functionName, event);
+        executors: {
+          republish: ({ topic, payload, qos }) => broker.publish(topic, payload, { qos }),
+          lambda: (...call) => opened().executors.lambda(...call),
+          dynamoDBv2: (...call) => opened().executors.dynamoDBv2(...call),
+          sns: (...call) => opened().executors.sns(...call),
+          sqs: (...call) => opened().executors.sqs(...call),
         },
         getThingShadow: (thing, shadow) => shadows.read(shadow === undefined ? { thing } : { thing, shadow }),
         accountId,
@@ -112,6 +112,18 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       return engine;
     });
     started.push(() => core.close());
+    services = openServices({
+      store: core.store,
+      dynamo,
+      dataDir,
+      manifest,
+      lambdasDir: resolve(options.lambdasDir),
+      hostPath: options.hostPath,
+      address: core.httpsAddress,
+      log,
+      nowMs: options.nowMs ?? Date.now,
+    });
+    started.push(() => opened().stop());
 
     for (const { policyName, document } of rules.policies)
       await core.registry.policies.ensure(policyName, document);
@@ -120,21 +132,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     for (const refused of core.ruleBook.loadStored())
       log.error(refused, 'a stored rule is not taken any more');
 
-    const access = await core.listenHttps((request, response, body) =>
-      dynamo.handle(request, response, body),
+    const access = await core.listenHttps(
+      (request, response, body) => dynamo.handle(request, response, body),
+      opened().https,
     );
-    const functions = createLambdaRunner({
-      bundlesDir: dirname(resolve(options.lambdasDir)),
-      manifest,
-      environment: environmentOf(access),
-      caFile: access.ca,
-      logDir: join(dataDir, 'logs'),
-      hostPath: options.hostPath,
-      log,
-    });
-    runner = functions;
-    started.push(() => functions.stop());
-    await functions.start();
+    await opened().start(environmentOf(access), access.ca);
     const admin = await startAdmin({
       dataDir,
       snapshot: () => disk.snapshot(),

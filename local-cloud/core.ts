@@ -16,6 +16,7 @@ import {
 } from './https/rules-api.ts';
 import { securityOperations } from './https/security-api.ts';
 import { type DynamoHandler, startHttps } from './https/server.ts';
+import type { SignedService } from './https/signed-service.ts';
 import { createVerifier } from './https/sigv4.ts';
 import { thingOperations } from './https/things-api.ts';
 import { createProvisioning, type ProvisioningService } from './provisioning/service.ts';
@@ -23,7 +24,7 @@ import { region } from './registry/arns.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
 import { createShadowService, type ShadowService } from './shadow-service.ts';
 import type { Disk } from './store/disk.ts';
-import { openStore } from './store/store.ts';
+import { openStore, type Store } from './store/store.ts';
 import { openCredentials } from './tls/credentials.ts';
 
 const forgetShadowsEveryMs = 3600 * 1000;
@@ -61,12 +62,18 @@ export interface Ready {
 }
 
 export interface Core {
+  store: Store;
   registry: Registry;
   shadows: ShadowService;
   broker: Broker;
   ruleBook: RuleBook;
   /** Serves HTTPS, which functions need before the first message may come. */
-  listenHttps(dynamo: DynamoHandler): Promise<Omit<Ready, 'ready' | 'mqtt'>>;
+  listenHttps(
+    dynamo: DynamoHandler,
+    services?: ReadonlyMap<string, SignedService>,
+  ): Promise<Omit<Ready, 'ready' | 'mqtt'>>;
+  /** `https://host:port`, once it is served. */
+  httpsAddress(): string;
   /** Serves MQTT. @returns host:port */
   listenMqtt(): Promise<string>;
   close(): Promise<void>;
@@ -177,11 +184,13 @@ export async function openCore(
   let httpsAddress = '';
 
   return {
+    store,
     registry,
     shadows,
     broker,
     ruleBook,
-    async listenHttps(dynamo) {
+    httpsAddress: () => `https://${httpsAddress}`,
+    async listenHttps(dynamo, services = new Map()) {
       https = await bind('HTTPS', '--https-port', host, httpsPort, () =>
         startHttps({
           server: credentials.server,
@@ -197,6 +206,7 @@ export async function openCore(
           ]),
           data: dataOperations(store, shadows, () => broker, nowMs),
           dynamo,
+          services,
           log,
         }),
       );

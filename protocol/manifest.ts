@@ -2,6 +2,12 @@
 
 import * as z from 'zod';
 
+/** Before every function, schedule, topic and queue of Beam's own, on AWS and on the local cloud alike. */
+export const resourcePrefix = 'beam-';
+
+/** What a function (or a schedule) of the manifest is called where it is deployed. */
+export const functionName = (nameInManifest: string) => `${resourcePrefix}${nameInManifest}`;
+
 const name = z.string().regex(/^[a-z0-9-]{1,40}$/, 'must be 1 to 40 of a-z, 0-9 and -');
 
 const rateUnitMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;

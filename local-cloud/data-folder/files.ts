@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Made anew at a start, told by it, or of a former format. */
-const notKept = [/^store$/, /^cloud\.lmdb/, /^dynamodb$/, /^logs$/, /\.sock$/, /\.tmp$/];
+const notKept = [/^store$/, /^cloud\.lmdb/, /^dynamodb$/, /^logs$/, /^functions$/, /\.sock$/, /\.tmp$/];
 
 export interface KeptFile {
   /** Below the folder, with `/`. */

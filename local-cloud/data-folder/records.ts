@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';
 import { parsePolicy } from '../engines/policy-document.ts';
 import { shadowNamePattern, thingNamePattern } from '../engines/shadow-request.ts';
+import { parseSchedule } from '../events/schedule-expression.ts';
 import { certificateIdOf } from '../registry/certificates.ts';
 import { certificateStatuses } from '../registry/records.ts';
 import { parseTopicRule } from '../rules/topic-rule.ts';
@@ -52,6 +53,29 @@ const shapes: Record<string, z.ZodType> = {
     atMs: z.number(),
   }),
   presence: z.number().int(),
+  functions: z.looseObject({
+    name: z.string(),
+    handler: z.string(),
+    timeoutSeconds: z.number(),
+    memoryMb: z.number(),
+    environment: texts,
+    codeSha256: z.string(),
+    policy: z.array(tree),
+  }),
+  'function-code': z.base64(),
+  'lambda-events': z.looseObject({ functionName: z.string(), requestId: z.string(), attempts: z.number() }),
+  'event-rules': z.looseObject({
+    name: z.string(),
+    scheduleExpression: z.string(),
+    enabled: z.boolean(),
+    targets: z.array(tree),
+    createdAtMs: z.number(),
+  }),
+  topics: z.looseObject({ topicArn: z.string(), attributes: texts }),
+  subscriptions: z.looseObject({ subscriptionArn: z.string(), topicArn: z.string(), endpoint: z.string() }),
+  deliveries: z.looseObject({ subscriptionArn: z.string(), notification: tree, attempts: z.number() }),
+  queues: z.looseObject({ name: z.string(), attributes: texts }),
+  'queue-messages': z.looseObject({ messageId: z.string(), body: z.string(), sentAtMs: z.number() }),
 };
 
 /** The member that repeats a record's key. */
@@ -62,6 +86,12 @@ const nameMembers: Record<string, string> = {
   certificates: 'certificateId',
   policies: 'policyName',
   'topic-rules': 'ruleName',
+  functions: 'name',
+  'lambda-events': 'requestId',
+  'event-rules': 'name',
+  topics: 'topicArn',
+  subscriptions: 'subscriptionArn',
+  queues: 'name',
 };
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -88,6 +118,7 @@ function contentFault(table: string, key: string, value: Record<string, unknown>
     if (table === 'certificates') return certificateFault(key, String(value.pem));
     if (table === 'policies' && typeof value.document === 'string') parsePolicy(value.document);
     if (table === 'topic-rules') parseTopicRule(key, value.payload, true);
+    if (table === 'event-rules') parseSchedule(String(value.scheduleExpression));
   } catch (error) {
     return messageOf(error);
   }

@@ -51,7 +51,8 @@ export function createRuleBook(store: Store, loader: RuleLoader) {
   return {
     put,
     /**
-     * At the start: rules that come with the program. Those that it no longer brings go.
+     * At the start: rules that come with the program. Those that it no longer brings go; one that the API replaced stays
+     * as the API made it.
      * @throws AwsError when the engine does not take one of them
      */
     async putBundled(rules: readonly { ruleName: string; topicRulePayload: JsonObject }[]): Promise<void> {
@@ -59,7 +60,10 @@ export function createRuleBook(store: Store, loader: RuleLoader) {
       for (const { ruleName, bundled } of [...store.topicRules.values()]) {
         if (bundled && !brought.has(ruleName)) await store.topicRules.remove(ruleName);
       }
-      for (const { ruleName, topicRulePayload } of rules) await put(ruleName, topicRulePayload, true);
+      for (const { ruleName, topicRulePayload } of rules) {
+        const found = store.topicRules.get(ruleName);
+        if (!found || found.bundled) await put(ruleName, topicRulePayload, true);
+      }
     },
     /** At the start: what the API stored. @returns the rules that the engine no longer takes, with why */
     loadStored(): { ruleName: string; why: string }[] {

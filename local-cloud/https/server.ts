@@ -12,6 +12,7 @@ import type { KeyAndCertificate } from '../tls/issuer.ts';
 import type { DataHandler } from './data-api.ts';
 import type { Handler } from './operation.ts';
 import { findRoute } from './router.ts';
+import { type SignedService, signedFor } from './signed-service.ts';
 import type { VerifyRequest } from './sigv4.ts';
 
 /** DynamoDB takes 16 MB a request; nothing of IoT needs more than 1 MB. */
@@ -33,6 +34,8 @@ export interface HttpsOptions {
   control: ReadonlyMap<string, Handler>;
   data: ReadonlyMap<string, DataHandler>;
   dynamo: DynamoHandler;
+  /** Of the other services, by the name that requests are signed for. */
+  services: ReadonlyMap<string, SignedService>;
   log: Logger;
 }
 
@@ -132,7 +135,13 @@ function inputOf(
 }
 
 export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
-  const { control, data, dynamo, verify, log } = options;
+  const { control, data, dynamo, services, verify, log } = options;
+
+  function serviceOf(request: IncomingMessage): SignedService | undefined {
+    const name = signedFor(request);
+    if (name !== undefined) return services.get(name);
+    return [...services.values()].find((service) => service.isOpen?.(request));
+  }
 
   async function iot(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
     const url = new URL(request.url ?? '/', 'https://localhost');
@@ -155,10 +164,14 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = request.headers['x-amz-target'];
     const forDynamo = typeof target === 'string' && target.startsWith('DynamoDB_');
+    const service = serviceOf(request);
+    const refuse = (error: AwsError) =>
+      service ? service.refuse(response, error) : sendError(response, error, forDynamo);
     try {
-      const body = await readBody(request, forDynamo ? dynamoBytesMax : iotBytesMax);
-      await verify(request, body);
-      await (forDynamo ? dynamo(request, response, body) : iot(request, response, body));
+      const body = await readBody(request, service?.bytesMax ?? (forDynamo ? dynamoBytesMax : iotBytesMax));
+      if (!service?.isOpen?.(request)) await verify(request, body);
+      if (service) await service.handle(request, response, body);
+      else await (forDynamo ? dynamo(request, response, body) : iot(request, response, body));
     } catch (error) {
       if (error instanceof ClientGone) return log.debug({ url: request.url, why: error.message }, 'gone');
       if (error instanceof AwsError) {
@@ -167,22 +180,18 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
           'refused',
         );
         if (error.status === 403) log.warn({ act: request.url, why: error.message }, 'refused');
-        return sendError(response, error, forDynamo);
+        return refuse(error);
       }
       if (error instanceof TooLarge) {
-        sendError(response, new AwsError(413, 'RequestEntityTooLargeException', error.message), forDynamo);
+        refuse(new AwsError(413, 'RequestEntityTooLargeException', error.message));
         request.destroy();
         return;
       }
       if (error instanceof URIError || (error instanceof TypeError && 'code' in error)) {
-        return sendError(response, invalidRequest(`The URL is not valid: ${request.url}`), forDynamo);
+        return refuse(invalidRequest(`The URL is not valid: ${request.url}`));
       }
       log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
-      sendError(
-        response,
-        new AwsError(500, 'InternalFailureException', 'The local cloud failed: see its log.'),
-        forDynamo,
-      );
+      refuse(new AwsError(500, 'InternalFailureException', 'The local cloud failed: see its log.'));
     }
   }
 

@@ -4,4 +4,4 @@ import { runHost } from './host.ts';
 import { runInstance } from './instance.ts';
 
 if (isMainThread) runHost(new URL(import.meta.url));
-else runInstance();
+else void runInstance();

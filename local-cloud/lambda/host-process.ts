@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type {
   FromHost,
   HostConfiguration,
+  HostedFunction,
   InvocationOutcome,
   InvocationRequest,
   ToHost,
@@ -90,6 +91,24 @@ export class HostProcess {
       });
       this.#send(child, { type: 'invoke', id, ...request });
     });
+  }
+
+  /** From the next invocation on. */
+  put(definition: HostedFunction): void {
+    this.#forget(definition.name);
+    this.#options.configuration.functions.push(definition);
+    if (this.#child) this.#send(this.#child, { type: 'put', definition });
+  }
+
+  remove(name: string): void {
+    this.#forget(name);
+    if (this.#child) this.#send(this.#child, { type: 'remove', name });
+  }
+
+  /** A host that is started again gets what is there then. */
+  #forget(name: string): void {
+    const { configuration } = this.#options;
+    configuration.functions = configuration.functions.filter((each) => each.name !== name);
   }
 
   async stop(): Promise<void> {

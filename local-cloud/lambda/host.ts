@@ -7,7 +7,6 @@ import { mkdirSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { LambdaFunction } from '../../protocol/manifest.ts';
 import { monotonicMs } from './instance.ts';
 import { InstanceLog } from './instance-log.ts';
 import type {
@@ -15,6 +14,7 @@ import type {
   FromInstance,
   FunctionFailure,
   HostConfiguration,
+  HostedFunction,
   InstanceData,
   InvocationOutcome,
   InvocationRequest,
@@ -27,26 +27,41 @@ export function runHost(script: URL): void {
   const say = (message: FromHost) => {
     if (process.connected) process.send?.(message);
   };
-  let functions = new Map<string, FunctionInstances>();
+  const functions = new Map<string, FunctionInstances>();
+  let configuration: HostConfiguration | undefined;
+
+  function put(definition: HostedFunction): void {
+    if (!configuration) throw new Error('The Lambda host was not configured');
+    functions.get(definition.name)?.retire();
+    const instances = new FunctionInstances(script, definition, configuration);
+    functions.set(definition.name, instances);
+    instances.warm();
+  }
 
   process.on('message', (message: ToHost) => {
-    if (message.type === 'configure') {
-      const { configuration } = message;
-      mkdirSync(configuration.logDir, { recursive: true });
-      functions = new Map(
-        configuration.functions.map((definition) => [
-          definition.name,
-          new FunctionInstances(script, definition, configuration),
-        ]),
-      );
-      for (const instances of functions.values()) instances.warm();
-      say({ type: 'ready' });
-      return;
+    switch (message.type) {
+      case 'configure':
+        configuration = message.configuration;
+        mkdirSync(configuration.logDir, { recursive: true });
+        for (const definition of configuration.functions) put(definition);
+        return say({ type: 'ready' });
+      case 'put':
+        return put(message.definition);
+      case 'remove':
+        functions.get(message.name)?.retire();
+        functions.delete(message.name);
+        return;
+      case 'invoke': {
+        const { id, ...request } = message;
+        const instances = functions.get(request.functionName);
+        if (!instances) {
+          const errorMessage = `Function not found: ${request.functionName}`;
+          const failure = { errorType: 'ResourceNotFoundException', errorMessage };
+          return say({ type: 'outcome', id, outcome: { ok: false, failure } });
+        }
+        void instances.invoke(request).then((outcome) => say({ type: 'outcome', id, outcome }));
+      }
     }
-    const { id, ...request } = message;
-    const instances = functions.get(request.functionName);
-    if (!instances) throw new Error(`No function ${request.functionName} in the manifest`);
-    void instances.invoke(request).then((outcome) => say({ type: 'outcome', id, outcome }));
   });
   process.on('disconnect', () => process.exit(0));
   // Ctrl-C reaches the whole group; the local cloud decides when its host ends.
@@ -56,11 +71,13 @@ export function runHost(script: URL): void {
 
 class FunctionInstances {
   readonly #script: URL;
-  readonly #definition: LambdaFunction;
+  readonly #definition: HostedFunction;
   readonly #configuration: HostConfiguration;
   #idle: Instance[] = [];
+  /** Another version took its place: what runs may end, nothing stays warm. */
+  #retired = false;
 
-  constructor(script: URL, definition: LambdaFunction, configuration: HostConfiguration) {
+  constructor(script: URL, definition: HostedFunction, configuration: HostConfiguration) {
     this.#script = script;
     this.#definition = definition;
     this.#configuration = configuration;
@@ -75,18 +92,23 @@ class FunctionInstances {
     const warm = this.#idle.pop();
     const instance = warm?.usable ? warm : this.#make();
     const outcome = await instance.invoke(request);
-    if (instance.usable) this.#idle.push(instance);
+    if (this.#retired) instance.end();
+    else if (instance.usable) this.#idle.push(instance);
     // One that could not load would not load now either; the next invocation tries.
     else if (instance.loaded && this.#idle.length === 0) this.warm();
     return outcome;
   }
 
+  retire(): void {
+    this.#retired = true;
+    for (const instance of this.#idle.splice(0)) instance.end();
+  }
+
   #make(): Instance {
-    const { bundlesDir, logDir, environment } = this.#configuration;
+    const { logDir, environment } = this.#configuration;
     const { name, memoryMb } = this.#definition;
     const data: InstanceData = {
       definition: this.#definition,
-      bundlePath: join(bundlesDir, 'lambdas', name, 'index.cjs'),
       logPath: join(logDir, `${name}.log`),
     };
     const worker = new Worker(this.#script, {
@@ -101,7 +123,7 @@ class FunctionInstances {
 
 /** Lambda's reserved variables and nothing of this machine's own AWS configuration. */
 function instanceEnvironment(
-  definition: LambdaFunction,
+  definition: HostedFunction,
   environment: Record<string, string>,
 ): NodeJS.ProcessEnv {
   const { name, memoryMb, handler } = definition;
@@ -115,7 +137,8 @@ function instanceEnvironment(
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     ...environment,
     ...definition.environment,
-    _HANDLER: `index.${handler}`,
+    _HANDLER: handler,
+    LAMBDA_TASK_ROOT: definition.codeDir,
     AWS_LAMBDA_FUNCTION_NAME: name,
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),
@@ -133,7 +156,7 @@ class Instance {
   usable = true;
   loaded = false;
   readonly #worker: Worker;
-  readonly #definition: LambdaFunction;
+  readonly #definition: HostedFunction;
   readonly #log: InstanceLog;
   /** Resolves once the bundle is loaded, or never will be. */
   readonly #started: Promise<void>;
@@ -141,7 +164,7 @@ class Instance {
   #failure: FunctionFailure | undefined;
   #settle: ((outcome: InvocationOutcome) => void) | undefined;
 
-  constructor(worker: Worker, definition: LambdaFunction, log: InstanceLog) {
+  constructor(worker: Worker, definition: HostedFunction, log: InstanceLog) {
     this.#worker = worker;
     this.#definition = definition;
     this.#log = log;
@@ -160,6 +183,12 @@ class Instance {
         errorMessage: `The function's process ended with code ${code}`,
       }),
     );
+  }
+
+  /** For one that is idle. */
+  end(): void {
+    this.usable = false;
+    void this.#worker.terminate();
   }
 
   async invoke({ requestId, event }: InvocationRequest): Promise<InvocationOutcome> {

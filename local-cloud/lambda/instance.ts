@@ -1,5 +1,8 @@
 /** One instance of a function: a worker thread that loads the bundle once and answers one invocation at a time. */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { InstanceLog } from './instance-log.ts';
 import type { FromInstance, FunctionFailure, InstanceData, ToInstance } from './messages.ts';
@@ -25,10 +28,10 @@ export function monotonicMs(): number {
   return seconds * 1_000 + nanoseconds / 1_000_000;
 }
 
-export function runInstance(): void {
+export async function runInstance(): Promise<void> {
   const port = parentPort;
   if (!port) throw new Error('An instance runs in a worker thread');
-  const { definition, bundlePath, logPath } = workerData as InstanceData;
+  const { definition, logPath } = workerData as InstanceData;
   const log = new InstanceLog(logPath);
   const say = (message: FromInstance) => port.postMessage(message);
   let requestId = '';
@@ -36,7 +39,7 @@ export function runInstance(): void {
 
   let handler: Handler;
   try {
-    handler = loadHandler(bundlePath, definition.handler);
+    handler = await loadHandler(definition.codeDir, definition.handler);
   } catch (error) {
     const failure = describe(error, 'Runtime.ImportModuleError');
     log.console('', 'ERROR', [`${failure.errorType}: ${failure.errorMessage}`, ...(failure.trace ?? [])]);
@@ -69,10 +72,21 @@ function endOf(requestId: string, started: number): string {
   return `END RequestId: ${requestId}\nREPORT RequestId: ${requestId}\tDuration: ${duration} ms`;
 }
 
-function loadHandler(bundlePath: string, name: string): Handler {
-  const exported: Record<string, unknown> = createRequire(import.meta.url)(bundlePath);
-  const handler = exported[name];
-  if (typeof handler !== 'function') throw new Error(`${bundlePath} exports no function named ${name}`);
+/** Lambda's ways to find a handler: `index.handler` is in index.js, index.mjs or index.cjs. */
+async function loadHandler(codeDir: string, name: string): Promise<Handler> {
+  const dot = name.lastIndexOf('.');
+  const file = ['.js', '.mjs', '.cjs']
+    .map((ending) => join(codeDir, `${name.slice(0, dot)}${ending}`))
+    .find((path) => existsSync(path));
+  if (dot < 1 || file === undefined) throw new Error(`Cannot find module for the handler '${name}'`);
+  const module = (
+    file.endsWith('.cjs') ? createRequire(import.meta.url)(file) : await import(pathToFileURL(file).href)
+  ) as Record<string, unknown>;
+  const exportName = name.slice(dot + 1);
+  // Of CommonJS behind import() the whole of the exports is the default.
+  const whole = module.default as Record<string, unknown> | undefined;
+  const handler = module[exportName] ?? whole?.[exportName];
+  if (typeof handler !== 'function') throw new Error(`${name} is undefined or not exported`);
   return handler as Handler;
 }
 

@@ -1,13 +1,23 @@
 /** What the local cloud and its Lambda host (a child process) say to each other, over Node's IPC channel as JSON. */
 
-import type { LambdaFunction } from '../../protocol/manifest.ts';
+/** A function as the host runs it. */
+export interface HostedFunction {
+  name: string;
+  /** `<file>.<export>`. */
+  handler: string;
+  /** The unpacked code; another version of it has another folder. */
+  codeDir: string;
+  timeoutSeconds: number;
+  memoryMb: number;
+  /** Invocations at a time; others queue in order. */
+  concurrency: number;
+  environment: Record<string, string>;
+}
 
 export interface HostConfiguration {
-  /** Holds `lambdas/<name>/index.cjs`. */
-  bundlesDir: string;
   /** `<logDir>/<function>.log`. */
   logDir: string;
-  functions: LambdaFunction[];
+  functions: HostedFunction[];
   /** Of every function; a function's own comes on top. */
   environment: Record<string, string>;
 }
@@ -29,13 +39,15 @@ export type InvocationOutcome = { ok: true; payload: unknown } | { ok: false; fa
 
 export type ToHost =
   | { type: 'configure'; configuration: HostConfiguration }
+  /** A function that is new, or in place of the one of its name. */
+  | { type: 'put'; definition: HostedFunction }
+  | { type: 'remove'; name: string }
   | ({ type: 'invoke'; id: number } & InvocationRequest);
 export type FromHost = { type: 'ready' } | { type: 'outcome'; id: number; outcome: InvocationOutcome };
 
 /** Between the host's main thread and an instance's worker thread. Event and payload are JSON text: nothing is shared. */
 export interface InstanceData {
-  definition: LambdaFunction;
-  bundlePath: string;
+  definition: HostedFunction;
   logPath: string;
 }
 export interface ToInstance {

@@ -13,8 +13,15 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 import { build } from 'esbuild';
-import { type LambdaManifest, parseLambdaManifest } from '../../protocol/manifest.ts';
-import { createLambdaRunner, FunctionError, type LambdaRunner, UnknownFunctionError } from './runner.ts';
+import type { LambdaEventRecord } from './records.ts';
+import {
+  createLambdaRunner,
+  type DeadLetter,
+  FunctionError,
+  type LambdaRunner,
+  type RunnableFunction,
+  UnknownFunctionError,
+} from './runner.ts';
 
 let dir: string;
 let runner: LambdaRunner;
@@ -26,15 +33,22 @@ const log = {
   error: (details: object, message: string) => logged.push({ message, details: { ...details } }),
 };
 
-const limits = { entry: 'x/index.ts', handler: 'handler', timeoutSeconds: 1, memoryMb: 128 };
-const manifest: LambdaManifest = parseLambdaManifest({
-  functions: [
-    { ...limits, name: 'plain', environment: { COLOUR: 'green' } },
-    { ...limits, name: 'wide', reservedConcurrency: 3 },
-    { ...limits, name: 'aws', timeoutSeconds: 10 },
-    { ...limits, name: 'broken' },
-  ],
+const hosted = (name: string, more: Partial<RunnableFunction> = {}): RunnableFunction => ({
+  name,
+  handler: 'index.handler',
+  codeDir: join(dir, 'code', name),
+  timeoutSeconds: 1,
+  memoryMb: 128,
+  concurrency: 1,
+  environment: {},
+  retriesMax: 2,
+  eventAgeSecondsMax: 21_600,
+  ...more,
 });
+/** What is on disk in a cloud. */
+const shelved = new Map<string, LambdaEventRecord>();
+const deadLetters: { arn: string; letter: DeadLetter }[] = [];
+const queueArn = 'arn:aws:sqs:local:000000000000:dead';
 
 /** What the functions do, by the event's `do`. */
 const plainSource = `
@@ -82,15 +96,15 @@ beforeAll(async () => {
   const url = `https://localhost:${(endpoint.address() as AddressInfo).port}`;
 
   for (const name of ['plain', 'wide', 'broken', 'aws'])
-    mkdirSync(join(dir, 'lambdas', name), { recursive: true });
-  for (const name of ['plain', 'wide']) writeFileSync(join(dir, 'lambdas', name, 'index.cjs'), plainSource);
-  writeFileSync(join(dir, 'lambdas/broken/index.cjs'), "throw new Error('no such table');");
+    mkdirSync(join(dir, 'code', name), { recursive: true });
+  for (const name of ['plain', 'wide']) writeFileSync(join(dir, 'code', name, 'index.cjs'), plainSource);
+  writeFileSync(join(dir, 'code/broken/index.cjs'), "throw new Error('no such table');");
   const options = { bundle: true, platform: 'node', logLevel: 'error' } as const;
   await build({
     ...options,
     stdin: { contents: awsSource, resolveDir: import.meta.dirname },
     format: 'cjs',
-    outfile: join(dir, 'lambdas/aws/index.cjs'),
+    outfile: join(dir, 'code/aws/index.cjs'),
     mainFields: ['module', 'main'],
   });
   await build({
@@ -102,8 +116,18 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
   writeFileSync(join(dir, 'ca.pem'), cert);
   runner = createLambdaRunner({
-    bundlesDir: dir,
-    manifest,
+    functions: [
+      hosted('plain', { environment: { COLOUR: 'green' } }),
+      hosted('wide', { concurrency: 3, deadLetterArn: queueArn, retriesMax: 1 }),
+      hosted('aws', { timeoutSeconds: 10 }),
+      hosted('broken'),
+    ],
+    shelf: {
+      put: async (record) => void shelved.set(record.requestId, record),
+      remove: async (requestId) => void shelved.delete(requestId),
+      all: () => [...shelved.values()],
+    },
+    deadLetter: async (arn, letter) => void deadLetters.push({ arn, letter }),
     environment: {
       AWS_REGION: 'local',
       AWS_ACCESS_KEY_ID: 'AKIALOCAL',
@@ -292,14 +316,66 @@ test('a warm invocation takes a few milliseconds', async () => {
   expect(times.sort((a, b) => a - b)[50]).toBeLessThan(20);
 });
 
-test('a schedule that is longer than the timers reach is an error at load', () => {
-  const [first] = manifest.functions;
-  if (!first) throw new Error('no function');
-  const schedules = [{ name: 'rare', expression: 'rate(30 days)' }];
-  expect(() =>
-    createLambdaRunner({
-      manifest: { functions: [{ ...first, schedules }] },
-      ...{ bundlesDir: dir, environment: {}, caFile: '', logDir: dir, hostPath: '', log },
-    }),
-  ).toThrow(/Schedule rare/);
+test('what waits for another try is on the shelf, and what is durable from the start', async () => {
+  const { requestId } = await runner.invokeAsync('plain', { do: 'wait' }, { durable: true });
+  expect(shelved.get(requestId)).toMatchObject({ functionName: 'plain', attempts: 0 });
+  await eventually(() => !shelved.has(requestId));
+  const failing = await runner.invokeAsync('wide', { do: 'throw', n: 1 });
+  expect(shelved.has(failing.requestId)).toBe(false);
+  await eventually(() => shelved.get(failing.requestId)?.attempts === 1);
+  await eventually(() => deadLetters.length > 0);
+  await eventually(() => shelved.size === 0);
+});
+
+test('an event that failed for the last time becomes a dead letter', () => {
+  expect(deadLetters).toEqual([
+    {
+      arn: queueArn,
+      letter: {
+        functionName: 'wide',
+        requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        event: { do: 'throw', n: 1 },
+        errorMessage: 'no 1',
+      },
+    },
+  ]);
+});
+
+test('a function is replaced while it runs: what runs ends, the next one is the new', async () => {
+  const slow = runner.invoke('wide', { do: 'wait' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  mkdirSync(join(dir, 'code/wide-2'));
+  writeFileSync(join(dir, 'code/wide-2/main.mjs'), "export const run = async () => 'new';");
+  runner.put(hosted('wide', { handler: 'main.run', codeDir: join(dir, 'code/wide-2') }));
+  expect(await runner.invoke('wide', {})).toBe('new');
+  expect(await slow).toHaveLength(2);
+  runner.remove('wide');
+  await expect(runner.invoke('wide', {})).rejects.toThrow(UnknownFunctionError);
+});
+
+test('a start goes on with what an earlier run left', async () => {
+  const { requestId } = { requestId: '00000000-0000-4000-8000-00000000000a' };
+  const left = {
+    functionName: 'plain',
+    requestId,
+    event: { do: 'nothing' },
+    attempts: 1,
+    acceptedAtMs: 0,
+    dueAtMs: 0,
+  };
+  const kept = new Map([[requestId, left]]);
+  const second = createLambdaRunner({
+    functions: [hosted('plain')],
+    environment: {},
+    caFile: join(dir, 'ca.pem'),
+    logDir: join(dir, 'logs-2'),
+    hostPath: join(dir, 'lambda-host.js'),
+    shelf: { put: async () => {}, remove: async (id) => void kept.delete(id), all: () => [...kept.values()] },
+    deadLetter: async () => {},
+    log,
+  });
+  await second.start();
+  await eventually(() => kept.size === 0);
+  await second.stop();
+  expect(readFileSync(join(dir, 'logs-2/plain.log'), 'utf8')).toMatch(`START RequestId: ${requestId}`);
 });

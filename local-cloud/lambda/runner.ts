@@ -1,22 +1,37 @@
 /**
- * Lambda on the local cloud: asynchronous and waiting invocations, queued in order a function, and schedules.
- * The functions themselves run in the Lambda host (host.ts), a process of its own.
+ * Runs functions: asynchronous and waiting invocations, queued in order a function. The functions themselves run in the
+ * Lambda host (host.ts), a process of its own.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  type LambdaFunction,
-  type LambdaManifest,
-  type LambdaSchedule,
-  rateMs,
-  scheduleEvent,
-} from '../../protocol/manifest.ts';
 import { HostProcess } from './host-process.ts';
-import type { FunctionFailure } from './messages.ts';
+import type { FunctionFailure, HostedFunction } from './messages.ts';
+import type { LambdaEventRecord } from './records.ts';
+
+/** A function with what becomes of its asynchronous events. */
+export interface RunnableFunction extends HostedFunction {
+  /** After a failure; Lambda: 0 to 2. */
+  retriesMax: number;
+  eventAgeSecondsMax: number;
+  /** Of a queue or a topic, for events that failed for the last time. */
+  deadLetterArn?: string;
+}
+
+/** Events that must outlive this process, by request id. */
+export interface EventShelf {
+  put(record: LambdaEventRecord): Promise<void>;
+  remove(requestId: string): Promise<void>;
+  all(): LambdaEventRecord[];
+}
+
+export interface DeadLetter {
+  functionName: string;
+  requestId: string;
+  event: unknown;
+  errorMessage: string;
+}
 
 export interface LambdaRunnerOptions {
-  /** Folder that holds `lambdas/<name>/index.cjs`. */
-  bundlesDir: string;
-  manifest: LambdaManifest;
+  functions: RunnableFunction[];
   /** Of every function: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_DYNAMODB, … */
   environment: Record<string, string>;
   /** PEM file of the authority that signed the local endpoints' certificate. */
@@ -25,31 +40,43 @@ export interface LambdaRunnerOptions {
   logDir: string;
   /** `lambda-host.js`. */
   hostPath: string;
+  shelf: EventShelf;
+  /** @throws where the queue or topic does not take it */
+  deadLetter(arn: string, letter: DeadLetter): Promise<unknown>;
   log: { warn(details: object, message: string): void; error(details: object, message: string): void };
+  nowMs?: () => number;
   /** Waits before the second and third attempt of a failed asynchronous invocation; AWS waits one and two minutes. */
   retryDelaysMs?: readonly number[];
 }
 
 export interface LambdaRunner {
-  /** Resolves once functions can be invoked. */
+  /** Resolves once functions can be invoked. Goes on with the events that an earlier run left. */
   start(): Promise<void>;
+  /** From the next invocation on. */
+  put(definition: RunnableFunction): void;
+  remove(name: string): void;
   /**
-   * Queues an invocation, tried up to three times. Resolves as soon as it is queued.
+   * Queues an invocation. Resolves as soon as it is queued; `durable`: once it is on disk, too (what waits for another
+   * try always is).
    * @throws UnknownFunctionError, FunctionQueueFullError, TypeError where the event is over Lambda's limit
    */
-  invokeAsync(functionName: string, event: unknown): Promise<{ requestId: string }>;
+  invokeAsync(
+    functionName: string,
+    event: unknown,
+    options?: { durable?: boolean },
+  ): Promise<{ requestId: string }>;
   /**
    * Waits for the function's answer.
    * @throws FunctionError where the function failed, UnknownFunctionError, FunctionQueueFullError
    */
-  invoke(functionName: string, event: unknown): Promise<unknown>;
-  /** Ends the host; what waits is dropped. */
+  invoke(functionName: string, event: unknown, requestId?: string): Promise<unknown>;
+  /** Ends the host. */
   stop(): Promise<void>;
 }
 
 export class UnknownFunctionError extends Error {
   constructor(functionName: string) {
-    super(`Function not found: ${functionName}; lambdas/manifest.json lists those that there are`);
+    super(`Function not found: ${functionName}`);
     this.name = 'UnknownFunctionError';
   }
 }
@@ -74,59 +101,60 @@ export class FunctionError extends Error {
 /** Waiting invocations a function, those that wait to be tried again included. */
 const queuedMax = 1_000;
 /** Lambda's limit of an asynchronous event before 2025, bytes. */
-const eventBytesMax = 262_144;
-const attemptsMax = 3;
+export const eventBytesMax = 262_144;
 const retryDelaysMsDefault = [60_000, 120_000] as const;
+/** Of a dead letter's error message. */
+const errorCharsMax = 1_024;
 
 interface Invocation {
   requestId: string;
   event: unknown;
   attempts: number;
+  acceptedAtMs: number;
+  /** Whether it is on disk. */
+  shelved: boolean;
   /** A caller that waits; without one it is asynchronous, and tried again. */
   waiter?: { resolve(payload: unknown): void; reject(error: unknown): void };
 }
 
 interface FunctionQueue {
-  definition: LambdaFunction;
+  definition: RunnableFunction;
   waiting: Invocation[];
   running: number;
   retries: Set<NodeJS.Timeout>;
 }
 
-/** @throws where a schedule is not one that the local cloud has. */
 export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
-  const { bundlesDir, manifest, environment, caFile, logDir, hostPath, log } = options;
+  const { functions, environment, caFile, logDir, hostPath, shelf, log } = options;
+  const nowMs = options.nowMs ?? Date.now;
   const retryDelaysMs = options.retryDelaysMs ?? retryDelaysMsDefault;
   const queues = new Map<string, FunctionQueue>(
-    manifest.functions.map((definition) => [
-      definition.name,
-      { definition, waiting: [], running: 0, retries: new Set() },
-    ]),
+    functions.map((definition) => [definition.name, newQueue(definition)]),
   );
   const host = new HostProcess({
     hostPath,
     caFile,
     log,
-    configuration: { bundlesDir, logDir, functions: manifest.functions, environment },
+    configuration: { logDir, functions: [...functions], environment },
   });
-  const schedules = manifest.functions.flatMap(({ name, schedules }) =>
-    schedules.map((schedule) => ({ functionName: name, schedule, periodMs: periodOf(schedule) })),
-  );
-  const timers: NodeJS.Timeout[] = [];
   let stopped = false;
 
-  function enqueue(functionName: string, invocation: Invocation): void {
+  function queueOf(functionName: string): FunctionQueue {
     const queue = queues.get(functionName);
     if (!queue) throw new UnknownFunctionError(functionName);
     if (stopped) throw new Error('The local cloud is ending');
     if (queue.waiting.length + queue.retries.size >= queuedMax)
       throw new FunctionQueueFullError(functionName);
+    return queue;
+  }
+
+  function enqueue(queue: FunctionQueue, invocation: Invocation): void {
     queue.waiting.push(invocation);
     dispatch(queue);
   }
 
   function dispatch(queue: FunctionQueue): void {
-    while (!stopped && queue.running < queue.definition.reservedConcurrency) {
+    while (!stopped && queue.running < queue.definition.concurrency) {
       const invocation = queue.waiting.shift();
       if (!invocation) return;
       queue.running++;
@@ -144,6 +172,7 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
     const outcome = await host.invoke({ functionName, requestId, event });
     if (outcome !== 'host-died' && outcome.ok) {
       waiter?.resolve(outcome.payload);
+      if (invocation.shelved) await unshelve(requestId);
       return;
     }
     const failure: FunctionFailure =
@@ -153,56 +182,139 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
             errorMessage: `RequestId: ${requestId} The Lambda host ended meanwhile`,
           }
         : outcome.failure;
-    const details = { functionName, requestId, attempt: invocation.attempts, ...failure, trace: undefined };
     if (waiter) waiter.reject(new FunctionError(functionName, failure));
-    else if (stopped) return;
-    else if (invocation.attempts >= attemptsMax) {
+    // A host that died says nothing against the function: no need to wait.
+    else if (!stopped) await failed(queue, invocation, failure, outcome === 'host-died' ? 0 : undefined);
+  }
+
+  async function failed(
+    queue: FunctionQueue,
+    invocation: Invocation,
+    failure: FunctionFailure,
+    delayMs = retryDelaysMs[invocation.attempts - 1] ?? 0,
+  ): Promise<void> {
+    const { name, retriesMax, eventAgeSecondsMax } = queue.definition;
+    const { requestId, attempts, acceptedAtMs, event } = invocation;
+    const details = { functionName: name, requestId, attempt: attempts, ...failure, trace: undefined };
+    const tooOld = nowMs() + delayMs > acceptedAtMs + eventAgeSecondsMax * 1000;
+    if (attempts > retriesMax || tooOld) return giveUp(queue, invocation, failure, details);
+    log.warn(details, 'A function failed on an event; it will be tried again');
+    const dueAtMs = nowMs() + delayMs;
+    later(queue, invocation, delayMs);
+    invocation.shelved = true;
+    await noted(() => shelf.put({ functionName: name, requestId, event, attempts, acceptedAtMs, dueAtMs }));
+  }
+
+  async function giveUp(
+    queue: FunctionQueue,
+    { requestId, event, shelved }: Invocation,
+    failure: FunctionFailure,
+    details: object,
+  ): Promise<void> {
+    const { name, deadLetterArn } = queue.definition;
+    if (deadLetterArn === undefined) {
       log.error(details, 'A function failed on an event for the last time; the event is dropped');
     } else {
-      log.warn(details, 'A function failed on an event; it will be tried again');
-      // A host that died says nothing against the function: no need to wait.
-      const delayMs = outcome === 'host-died' ? 0 : (retryDelaysMs[invocation.attempts - 1] ?? 0);
-      const timer = setTimeout(() => {
-        queue.retries.delete(timer);
-        queue.waiting.push(invocation);
-        dispatch(queue);
-      }, delayMs);
-      queue.retries.add(timer);
+      const errorMessage = failure.errorMessage.slice(0, errorCharsMax);
+      try {
+        await options.deadLetter(deadLetterArn, { functionName: name, requestId, event, errorMessage });
+        log.error(
+          { ...details, deadLetterArn },
+          'A function failed on an event for the last time; it is a dead letter',
+        );
+      } catch (error) {
+        log.error(
+          { ...details, deadLetterArn, err: error },
+          'A dead letter was not taken; the event is dropped',
+        );
+      }
+    }
+    if (shelved) await unshelve(requestId);
+  }
+
+  function later(queue: FunctionQueue, invocation: Invocation, delayMs: number): void {
+    const timer = setTimeout(() => {
+      queue.retries.delete(timer);
+      // The function may have been replaced meanwhile, or removed.
+      const now = queues.get(queue.definition.name);
+      if (now) enqueue(now, invocation);
+      else void unshelve(invocation.requestId);
+    }, delayMs);
+    queue.retries.add(timer);
+  }
+
+  /** An event that could not be noted is tried all the same, as long as this process lives. */
+  async function noted(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (!stopped) log.error({ err: error }, 'An event could not be noted on disk');
     }
   }
 
-  async function invokeAsync(functionName: string, event: unknown): Promise<{ requestId: string }> {
-    const bytes = Buffer.byteLength(JSON.stringify(event ?? null));
-    if (bytes > eventBytesMax) {
-      throw new TypeError(
-        `An event of ${bytes} bytes for ${functionName}: Lambda takes ${eventBytesMax} at most`,
-      );
+  const unshelve = (requestId: string) => noted(() => shelf.remove(requestId));
+
+  function goOn(record: LambdaEventRecord): void {
+    const { functionName, requestId, event, attempts, acceptedAtMs, dueAtMs } = record;
+    const queue = queues.get(functionName);
+    if (!queue) {
+      log.warn({ functionName, requestId }, 'An event waits for a function that is gone; it is dropped');
+      void unshelve(requestId);
+      return;
     }
-    const requestId = randomUUID();
-    enqueue(functionName, { requestId, event, attempts: 0 });
-    return { requestId };
+    const delayMs = Math.min(retryDelaysMs.at(-1) ?? 0, Math.max(0, dueAtMs - nowMs()));
+    later(queue, { requestId, event, attempts, acceptedAtMs, shelved: true }, delayMs);
   }
 
   return {
     async start() {
       await host.start();
-      for (const { functionName, schedule, periodMs } of schedules) {
-        const fire = () =>
-          invokeAsync(functionName, scheduleEvent(schedule)).catch((error: unknown) =>
-            log.error({ err: error, schedule: schedule.name }, 'A schedule could not invoke its function'),
-          );
-        timers.push(setInterval(fire, periodMs));
+      for (const record of shelf.all()) goOn(record);
+    },
+    put(definition) {
+      const queue = queues.get(definition.name);
+      if (queue) queue.definition = definition;
+      else queues.set(definition.name, newQueue(definition));
+      host.put(definition);
+      dispatch(queues.get(definition.name) ?? newQueue(definition));
+    },
+    remove(name) {
+      const queue = queues.get(name);
+      queues.delete(name);
+      host.remove(name);
+      for (const { waiter, requestId, shelved } of queue?.waiting.splice(0) ?? []) {
+        waiter?.reject(new UnknownFunctionError(name));
+        if (shelved) void unshelve(requestId);
       }
     },
-    invokeAsync,
-    async invoke(functionName, event) {
+    async invokeAsync(functionName, event, { durable = false } = {}) {
+      const bytes = Buffer.byteLength(JSON.stringify(event ?? null));
+      if (bytes > eventBytesMax) {
+        throw new TypeError(
+          `An event of ${bytes} bytes for ${functionName}: Lambda takes ${eventBytesMax} at most`,
+        );
+      }
+      const queue = queueOf(functionName);
+      const requestId = randomUUID();
+      const acceptedAtMs = nowMs();
+      if (durable)
+        await shelf.put({ functionName, requestId, event, attempts: 0, acceptedAtMs, dueAtMs: acceptedAtMs });
+      const invocation = { requestId, event, attempts: 0, acceptedAtMs, shelved: durable };
+      if (queue.definition.concurrency === 0) {
+        const failure = { errorType: 'TooManyRequestsException', errorMessage: 'Rate exceeded' };
+        await giveUp(queue, invocation, failure, { functionName, requestId, ...failure });
+      } else enqueue(queue, invocation);
+      return { requestId };
+    },
+    async invoke(functionName, event, requestId = randomUUID()) {
       return new Promise((resolve, reject) => {
-        enqueue(functionName, { requestId: randomUUID(), event, attempts: 0, waiter: { resolve, reject } });
+        const waiter = { resolve, reject };
+        const invocation = { requestId, event, attempts: 0, acceptedAtMs: nowMs(), shelved: false, waiter };
+        enqueue(queueOf(functionName), invocation);
       });
     },
     async stop() {
       stopped = true;
-      for (const timer of timers) clearInterval(timer);
       for (const queue of queues.values()) {
         for (const timer of queue.retries) clearTimeout(timer);
         queue.retries.clear();
@@ -214,11 +326,6 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
   };
 }
 
-/** Node's timers take no more. */
-const periodMsMax = 2 ** 31 - 1;
-
-function periodOf({ name, expression }: LambdaSchedule): number {
-  const periodMs = rateMs(expression);
-  if (periodMs !== undefined && periodMs <= periodMsMax) return periodMs;
-  throw new Error(`Schedule ${name}: the local cloud has no ${expression}; rate(24 days) is its longest`);
+function newQueue(definition: RunnableFunction): FunctionQueue {
+  return { definition, waiting: [], running: 0, retries: new Set() };
 }

@@ -2,10 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from '@jest/globals';
 import { createRulesEngine, type RulesEngine } from './engine.ts';
+import type { Call } from './plan-action.ts';
 
 let published: { topic: string; payload: string; qos: number }[];
 let invoked: { name: string; event: unknown }[];
 let logged: { level: string; message: string; details: object }[];
+/** Calls of the other kinds. */
+let carriedOut: Call[];
 let engine: RulesEngine;
 /** What the broker does with a published message besides keeping it. */
 let onPublish: (topic: string, payload: Buffer) => Promise<void> | void;
@@ -14,15 +17,21 @@ beforeEach(() => {
   published = [];
   invoked = [];
   logged = [];
+  carriedOut = [];
   onPublish = () => {};
   engine = createRulesEngine({
-    async publish(topic, payload, qos) {
-      published.push({ topic, payload: payload.toString(), qos });
-      await onPublish(topic, payload);
-    },
-    async invokeLambda(name, event) {
-      if (name === 'missing') throw new Error('Function not found: missing');
-      invoked.push({ name, event });
+    executors: {
+      async republish({ topic, payload, qos }) {
+        published.push({ topic, payload: payload.toString(), qos });
+        await onPublish(topic, payload);
+      },
+      async lambda({ functionName: name, event }) {
+        if (name === 'missing') throw new Error('Function not found: missing');
+        invoked.push({ name, event });
+      },
+      dynamoDBv2: (call) => carriedOut.push(call),
+      sns: (call) => carriedOut.push(call),
+      sqs: (call) => carriedOut.push(call),
     },
     log: {
       warn: (details, message) => logged.push({ level: 'warn', message, details }),
@@ -174,6 +183,36 @@ test('the error action gets one message with every failure', async () => {
   });
 });
 
+test('dynamoDBv2, sns and sqs get what was selected, with their arguments filled in', async () => {
+  const roleArn = 'arn:aws:iam::0:role/r';
+  engine.load(
+    'r',
+    rule("SELECT device, n, tags FROM 'in/+'", [
+      { dynamoDBv2: { roleArn, putItem: { tableName: `t-${hole('topic(2)')}` } } },
+      { sns: { roleArn, targetArn: 'arn:aws:sns:local:000000000000:alerts' } },
+      { sns: { roleArn, targetArn: 'arn:aws:sns:local:000000000000:alerts', messageFormat: 'JSON' } },
+      { sqs: { roleArn, queueUrl: 'https://q/000000000000/jobs', useBase64: true } },
+    ]),
+  );
+  await send('in/x', { device: 'd1', n: 1.5, tags: ['a', null], more: true });
+  const selected = '{"device":"d1","n":1.5,"tags":["a",null]}';
+  const targetArn = 'arn:aws:sns:local:000000000000:alerts';
+  expect(carriedOut).toEqual([
+    {
+      kind: 'dynamoDBv2',
+      tableName: 't-x',
+      item: { device: { S: 'd1' }, n: { N: '1.5' }, tags: { L: [{ S: 'a' }, { NULL: true }] } },
+    },
+    { kind: 'sns', targetArn, message: selected },
+    { kind: 'sns', targetArn, message: selected, messageStructure: 'json' },
+    {
+      kind: 'sqs',
+      queueUrl: 'https://q/000000000000/jobs',
+      body: Buffer.from(selected).toString('base64'),
+    },
+  ]);
+});
+
 test('an error action that fails is logged, and one message does not stop the next', async () => {
   engine.load('r', rule("SELECT * FROM 'a'", [lambda('missing')], { errorAction: lambda('missing') }));
   await send('a', {});
@@ -289,8 +328,8 @@ test.each<[string, object, RegExp]>([
   ],
   [
     'an error action of another kind',
-    rule("SELECT * FROM 'a'", [], { errorAction: { sqs: {} } }),
-    /errorAction\.sqs: this kind/,
+    rule("SELECT * FROM 'a'", [], { errorAction: { kinesis: {} } }),
+    /errorAction\.kinesis: this kind/,
   ],
   [
     'an error action that reads a shadow',
@@ -309,9 +348,9 @@ test('all faults of a rule are reported at once', () => {
 });
 
 test('without shadows get_thing_shadow() is refused at load', () => {
+  const nothing = () => {};
   const blind = createRulesEngine({
-    publish: () => {},
-    invokeLambda: async () => {},
+    executors: { lambda: nothing, republish: nothing, dynamoDBv2: nothing, sns: nothing, sqs: nothing },
     log: { warn: () => {}, error: () => {} },
   });
   expect(() => blind.load('r', rule("SELECT get_thing_shadow('a', 'r') AS s FROM 'a'", []))).toThrow(

@@ -6,16 +6,21 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { evaluateStatement } from '../engines/sql/evaluate.ts';
 import { type Message, parsePayload } from '../engines/sql/message.ts';
-import { fillTemplate } from '../engines/sql/template.ts';
 import type { ObjectValue, Value } from '../engines/sql/values.ts';
 import { FilterIndex, parseBasicIngest, topicMatches } from '../engines/topic-filter.ts';
-import { type Action, functionNameOf, parseTopicRule, republishTopic, type TopicRule } from './topic-rule.ts';
+import { type Action, actionNames } from './actions.ts';
+import { type Failure, failureReport } from './failure.ts';
+import { ActionError, type Call, planAction, resourceOf } from './plan-action.ts';
+import { parseTopicRule, type TopicRule } from './topic-rule.ts';
+
+/** One a kind of action; each fails where what it asks for is not accepted. */
+export type ActionExecutors = {
+  [K in Call['kind']]: (call: Extract<Call, { kind: K }>, ruleName: string) => Promise<unknown> | unknown;
+};
 
 export interface RulesEngineOptions {
-  /** Hands a message to the broker (and so to the shadow service and to this engine again). */
-  publish(topic: string, payload: Buffer, qos: 0 | 1, retain?: boolean): Promise<void> | void;
-  /** Queues an asynchronous invocation; fails where it can't be queued. */
-  invokeLambda(functionName: string, event: unknown): Promise<unknown>;
+  /** `republish` hands a message to the broker, and so to the shadow service and to this engine again. */
+  executors: ActionExecutors;
   log: { warn(details: object, message: string): void; error(details: object, message: string): void };
   /** ms since the epoch. */
   now?: () => number;
@@ -42,12 +47,6 @@ export interface RulesEngine {
 
 /** Rules that set off rules: a message so far from its origin goes in a circle. (AWS goes on, and sends the bill.) */
 const hopsMax = 8;
-
-interface Failure {
-  failedAction: string;
-  failedResource: string;
-  errorMessage: string;
-}
 
 export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   const { log, now = Date.now, accountId = '000000000000' } = options;
@@ -122,20 +121,15 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
       log.warn({ err: error, ruleName, topic: message.topic }, 'A rule could not be evaluated on a message');
       return;
     }
-    const outcomes = await Promise.all(rule.actions.map((action) => tryAction(action, output, message)));
+    const outcomes = await Promise.all(
+      rule.actions.map((action) => tryAction(action, output, message, ruleName)),
+    );
     const failures = outcomes.filter((outcome) => outcome !== undefined);
     if (failures.length === 0) return;
     log.warn({ ruleName, topic: message.topic, failures }, 'Actions of a rule failed');
     if (!rule.errorAction) return;
-    const report = {
-      ruleName,
-      topic: message.topic,
-      cloudwatchTraceId: message.traceId,
-      clientId: message.clientId ?? 'N/A',
-      base64OriginalPayload: message.raw.toString('base64'),
-      failures: failures.map((failure) => ({ ...failure })),
-    };
-    const failure = await tryAction(rule.errorAction, report, message);
+    const report = failureReport(ruleName, message, failures);
+    const failure = await tryAction(rule.errorAction, report, message, ruleName);
     if (failure)
       log.error({ ruleName, topic: message.topic, failure }, 'The error action of a rule failed too');
   }
@@ -144,32 +138,39 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     action: Action,
     output: Value | Buffer,
     message: Message,
+    ruleName: string,
   ): Promise<Failure | undefined> {
     let resource = '';
     try {
-      if (action.kind === 'lambda') {
-        resource = fillTemplate(action.functionArn, message);
-        if (Buffer.isBuffer(output)) throw new Error("a message that is no JSON: select encode(*, 'base64')");
-        const functionName = functionNameOf(resource);
-        // Undefined alone is an empty payload, which a function sees as {}.
-        await hops.run(0, () => options.invokeLambda(functionName, output === undefined ? {} : output));
-      } else {
-        resource = fillTemplate(action.topic, message);
-        const topic = republishTopic(resource);
-        resource = topic;
-        await options.publish(
-          topic,
-          Buffer.isBuffer(output) ? output : Buffer.from(JSON.stringify(output) ?? ''),
-          action.qos,
-        );
-      }
+      const call = planAction(action, output, message);
+      resource = resourceOf(call);
+      // What a function does is on its own account; a republished message comes back as part of this one.
+      await (call.kind === 'republish'
+        ? carryOut(call, ruleName)
+        : hops.run(0, () => carryOut(call, ruleName)));
       return undefined;
     } catch (error) {
       return {
-        failedAction: action.kind === 'lambda' ? 'LambdaAction' : 'RepublishAction',
-        failedResource: resource,
+        failedAction: actionNames[action.kind],
+        failedResource: error instanceof ActionError ? error.resource : resource,
         errorMessage: error instanceof Error ? error.message : String(error),
       };
+    }
+  }
+
+  function carryOut(call: Call, ruleName: string): unknown {
+    const { executors } = options;
+    switch (call.kind) {
+      case 'lambda':
+        return executors.lambda(call, ruleName);
+      case 'republish':
+        return executors.republish(call, ruleName);
+      case 'dynamoDBv2':
+        return executors.dynamoDBv2(call, ruleName);
+      case 'sns':
+        return executors.sns(call, ruleName);
+      case 'sqs':
+        return executors.sqs(call, ruleName);
     }
   }
 

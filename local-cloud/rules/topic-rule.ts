@@ -2,14 +2,10 @@
 import * as z from 'zod';
 import { parseStatement } from '../engines/sql/parser.ts';
 import { calledFunctions, type Statement } from '../engines/sql/syntax.ts';
-import { parseTemplate, type Template } from '../engines/sql/template.ts';
 import { isValidFilter, sizeFault } from '../engines/topic-filter.ts';
+import { type Action, parseAction } from './actions.ts';
 
 export const actionsMax = 10;
-
-export type Action =
-  | { kind: 'lambda'; functionArn: Template }
-  | { kind: 'republish'; topic: Template; qos: 0 | 1 };
 
 export interface TopicRule {
   ruleName: string;
@@ -28,13 +24,6 @@ export class RuleError extends Error {
   }
 }
 
-const lambdaAction = z.strictObject({ functionArn: z.string().min(1) });
-const republishAction = z.strictObject({
-  /** Of no use here: whoever loads a rule may publish. */
-  roleArn: z.string().min(1),
-  topic: z.string().min(1),
-  qos: z.union([z.literal(0), z.literal(1)]).default(0),
-});
 const anyAction = z.record(z.string(), z.unknown());
 
 const topicRulePayload = z.strictObject({
@@ -111,56 +100,4 @@ function parseRuleSql(sql: string): Statement {
       throw new Error('no rule can be subscribed to Basic Ingest: leave FROM out');
   }
   return statement;
-}
-
-function parseAction(action: Record<string, unknown>): Action {
-  const [kind, ...more] = Object.keys(action);
-  if (kind === undefined || more.length > 0)
-    throw new Error('kind: an action has exactly one, such as lambda');
-  const at = <T>(schema: z.ZodType<T>): T => z.object({ [kind]: schema }).parse(action)[kind] as T;
-  if (kind === 'lambda') {
-    return { kind, functionArn: templateAt('lambda.functionArn', at(lambdaAction).functionArn) };
-  }
-  if (kind === 'republish') {
-    const { topic, qos } = at(republishAction);
-    const template = templateAt('republish.topic', topic);
-    const fault = republishFault(topic, template);
-    if (fault) throw new Error(`republish.topic: '${topic}' ${fault}`);
-    return { kind, topic: template, qos };
-  }
-  throw new Error(`${kind}: this kind of action is not in the local cloud; it has lambda and republish`);
-}
-
-function templateAt(place: string, text: string): Template {
-  try {
-    return parseTemplate(text);
-  } catch (error) {
-    throw new Error(`${place}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
-}
-
-/** What can be known of a topic before the first message. */
-function republishFault(topic: string, template: Template): string | undefined {
-  if (/^\$(?![${])/.test(topic)) return 'begins with $: a reserved topic is written with $$';
-  if (template.some((part) => typeof part === 'string' && /[+#]/.test(part))) return 'has a wildcard';
-  return undefined;
-}
-
-/** The topic that a republish names: `$$aws/…` stands for `$aws/…`. @throws where it is none */
-export function republishTopic(filled: string): string {
-  const topic = filled.startsWith('$$') ? filled.slice(1) : filled;
-  const fault = sizeFault(topic) ?? (/[+#]/.test(topic) ? 'has a wildcard' : undefined);
-  if (fault) throw new Error(`the topic '${topic}' ${fault}`);
-  if (filled.startsWith('$') && !filled.startsWith('$$')) throw new Error(`'${topic}' is reserved: write $$`);
-  return topic;
-}
-
-/** @throws where it is no function's ARN */
-export function functionNameOf(functionArn: string): string {
-  const name =
-    /^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:([A-Za-z0-9_-]{1,64})(?::[A-Za-z0-9_$-]+)?$/.exec(
-      functionArn,
-    )?.[1];
-  if (!name) throw new Error(`'${functionArn}' is not the ARN of a function`);
-  return name;
 }

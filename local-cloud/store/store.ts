@@ -5,6 +5,8 @@
  */
 
 import type { StoredShadow } from '../engines/shadow.ts';
+import type { EventRuleRecord } from '../events/records.ts';
+import type { FunctionRecord, LambdaEventRecord } from '../lambda/records.ts';
 import type {
   CertificateRecord,
   PolicyRecord,
@@ -15,6 +17,8 @@ import type {
   ThingTypeRecord,
   TopicRuleRecord,
 } from '../registry/records.ts';
+import type { DeliveryRecord, SubscriptionRecord, TopicRecord } from '../sns/records.ts';
+import type { QueueMessageRecord, QueueRecord } from '../sqs/records.ts';
 import { Disk } from './disk.ts';
 import { openFolder } from './folder.ts';
 import type { KeySpace } from './key-space.ts';
@@ -117,6 +121,19 @@ function tables(writer: Writer) {
     retained: table<RetainedRecord>('retained'),
     /** Presence version numbers by client id. */
     presence: table<number>('presence'),
+    functions: table<FunctionRecord>('functions'),
+    /** Zips, base64, by the function's name. */
+    functionCode: table<string>('function-code'),
+    /** By request id. */
+    lambdaEvents: table<LambdaEventRecord>('lambda-events'),
+    eventRules: table<EventRuleRecord>('event-rules'),
+    topics: table<TopicRecord>('topics'),
+    subscriptions: table<SubscriptionRecord>('subscriptions'),
+    /** Notifications that are not delivered yet, in their order. */
+    deliveries: table<DeliveryRecord>('deliveries'),
+    queues: table<QueueRecord>('queues'),
+    /** queue, then sequence number */
+    queueMessages: table<QueueMessageRecord>('queue-messages'),
   };
 }
 
