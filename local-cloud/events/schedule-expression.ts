@@ -116,7 +116,8 @@ function weekdayTest(field: string): Cron['isDay'] {
 export function nextTime(schedule: Schedule, anchorMs: number, afterMs: number): number | undefined {
   if (schedule.kind === 'rate') {
     const { periodMs } = schedule;
-    const periods = Math.max(0, Math.floor((afterMs - anchorMs) / periodMs)) + 1;
+    // Before the anchor, too: a clock that was set back must not stop it.
+    const periods = Math.floor((afterMs - anchorMs) / periodMs) + 1;
     return anchorMs + periods * periodMs;
   }
   return nextCron(schedule.cron, afterMs);

@@ -82,12 +82,8 @@ test('a clock that is set back by an hour does not silence a schedule for an hou
   nowMs = start - 3_600_000;
   await eventually(() => warned.length === 1);
   expect(warned[0]).toMatch(/set back/);
-  nowMs += 60_010;
-  // The next look is planned by the clock before it jumped again: have it look.
-  scheduler.changed('swept');
-  scheduler.stop();
-  scheduler.start();
-  expect(sent).toEqual([]);
+  nowMs += 40;
+  await eventually(() => sent.length === 1);
 });
 
 test("the program's own schedules come and go with it, and one that the API changed stays", async () => {
