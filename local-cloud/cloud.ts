@@ -1,7 +1,7 @@
 /** The whole local cloud: AWS IoT's part, DynamoDB, the rules engine and the functions, started and ended together. */
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import manifestBuiltIn from '../lambdas/manifest.json' with { type: 'json' };
 import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../protocol/fleet-table.ts';
