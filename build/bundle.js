@@ -48,7 +48,7 @@ export const processEntries = {
 };
 
 /** Packages that bring native binaries, or data files beside their code: left to Node's own resolution. */
-const external = ['aws-crt', 'lmdb', 'classic-level', 'dynalite', 'aedes', 'pino-pretty', 'esbuild'];
+const external = ['aws-crt', 'lmdb', 'classic-level', 'dynalite', 'pino-pretty', 'esbuild'];
 
 function* sourceFiles(folder) {
   if (!existsSync(folder)) return;

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Broker, createBroker } from './broker/broker.ts';
+import { Buckets, shadowRequestsPerSecond } from './broker/rates.ts';
 import { createClockWatch } from './clock-watch.ts';
 import { dataOperations } from './https/data-api.ts';
 import { provisioningOperations } from './https/provisioning-api.ts';
@@ -46,6 +47,8 @@ export interface CoreOptions {
   nowMs?: () => number;
   /** Calls a Lambda function for fleet provisioning's hook; left out: there are no functions. */
   invokeFunction?: (functionArn: string, event: object) => Promise<unknown>;
+  /** Whether AWS's rates hold, for clients of the broker and for shadows; off when left out. */
+  hasRates?: boolean;
 }
 
 /** What a client must know to use the cloud. */
@@ -132,8 +135,9 @@ export async function openCore(
     (topic, payload) => broker.publishAnswer(topic, payload),
     nowMs,
     (error, topic) => log.error({ err: error, topic }, 'a shadow could not be stored'),
+    options.hasRates ? new Buckets(shadowRequestsPerSecond) : undefined,
   );
-  const broker = await createBroker({
+  const broker: Broker = createBroker({
     store,
     registry,
     shadows: () => shadows,
@@ -142,6 +146,8 @@ export async function openCore(
     log,
     host,
     port: mqttPort,
+    nowMs,
+    hasRates: options.hasRates === true,
     ...(options.keepAliveSeconds ? { keepAliveSeconds: options.keepAliveSeconds } : {}),
   });
   const provisioning: ProvisioningService = createProvisioning({

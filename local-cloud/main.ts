@@ -8,7 +8,8 @@ import pino from 'pino';
 import { startCloud } from './cloud.ts';
 
 const usage = `local-cloud --data DIR [--mqtt-port 8883] [--https-port 8443] [--host 127.0.0.1] [--json]
-            [--rules DIR] [--lambdas DIR] [--manifest FILE] [--log-level info]
+            [--rules DIR] [--lambdas DIR] [--manifest FILE] [--aws-rates]
+            [--log-level info]
 
   --data      folder of the cloud's state, certificates and keys; made at the first start
   --…-port    0 is a free port
@@ -16,7 +17,8 @@ const usage = `local-cloud --data DIR [--mqtt-port 8883] [--https-port 8443] [--
   --json      print one JSON line when ready
   --rules     a folder with rules/*.json and policies/*.json, in place of the built-in ones
   --lambdas   a folder with <name>/index.cjs
-  --manifest  lambdas/manifest.json`;
+  --manifest  lambdas/manifest.json
+  --aws-rates AWS's rates hold: connects, publishes and bytes a second, requests to shadows`;
 
 /** Exit codes: 2 for wrong arguments, 1 for a cloud that cannot start. */
 function fail(message: string, code: number): never {
@@ -37,6 +39,7 @@ function argumentsOf(argv: string[]) {
         rules: { type: 'string' },
         lambdas: { type: 'string' },
         manifest: { type: 'string' },
+        'aws-rates': { type: 'boolean', default: false },
         'log-level': { type: 'string', default: 'info' },
         help: { type: 'boolean', default: false },
       },
@@ -76,6 +79,7 @@ try {
     httpsPort: portOf('https-port', values['https-port']),
     lambdasDir: values.lambdas ?? join(here, 'lambdas'),
     hostPath: join(here, 'lambda-host.js'),
+    hasRates: values['aws-rates'],
     log,
     ...(values.rules === undefined ? {} : { rulesDir: values.rules }),
     ...(values.manifest === undefined ? {} : { manifestFile: values.manifest }),

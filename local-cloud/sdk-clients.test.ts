@@ -45,7 +45,7 @@ test("AWS's own clients connect, publish, subscribe and use shadows, with MQTT 3
     '311-echo': '{"n":1}',
     ...shadow('311'),
     '5-settings': {
-      sharedSubscriptionsAvailable: false,
+      sharedSubscriptionsAvailable: true,
       maximumPacketSizeToServer: 149_504,
       receiveMaximumFromServer: 100,
     },

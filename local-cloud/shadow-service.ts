@@ -16,6 +16,7 @@ import {
   parsePayload,
   type ShadowKey,
   type ShadowOperation,
+  type ShadowRefusal,
   shadowTopicPrefix,
 } from './engines/shadow-request.ts';
 import { pairKey, pairOf, type Store } from './store/store.ts';
@@ -33,6 +34,8 @@ export interface ShadowService {
     operation: ShadowOperation,
     payload: Uint8Array,
     via: 'mqtt' | 'https',
+    /** The asker has more under way than it may have: refused with 429. */
+    isThrottled?: boolean,
   ): Promise<ShadowMessage>;
   /** What a get would answer; undefined where there is no such shadow. */
   read(key: ShadowKey): JsonObject | undefined;
@@ -51,22 +54,26 @@ interface Waiting extends ShadowRequest {
 /** Requests that share one write. */
 const batchMax = 64;
 
-function internalFailure({ operation, payload }: ShadowRequest): ShadowMessage {
+/** A refusal that has nothing to do with what was asked; the asker's token is echoed all the same. */
+function refusal(
+  { operation, payload }: ShadowRequest,
+  refused: ShadowRefusal,
+  nowMs: number,
+): ShadowMessage {
   const parsed = parsePayload(payload);
   const token = isRefusal(parsed) ? {} : clientTokenOf(parsed.value);
-  return rejected(
-    operation,
-    { code: 500, message: 'Internal service failure' },
-    Date.now(),
-    isRefusal(token) ? {} : token,
-  );
+  return rejected(operation, refused, nowMs, isRefusal(token) ? {} : token);
 }
+const internalFailure: ShadowRefusal = { code: 500, message: 'Internal service failure' };
+const tooManyRequests: ShadowRefusal = { code: 429, message: 'Too many requests' };
 
 export function createShadowService(
   store: Store,
   publish: ShadowPublish,
   nowMs: () => number,
   failed: (error: unknown, topic: string) => void,
+  /** Requests a second to the shadows of one thing, where AWS's rate holds. */
+  rate?: { take(thing: string, nowMs: number): boolean },
 ): ShadowService {
   /** Requests that wait, by shadow; a shadow that is here is being worked on. */
   const waiting = new Map<string, Waiting[]>();
@@ -101,7 +108,7 @@ export function createShadowService(
       });
       for (const [index, request] of batch.entries()) {
         const outcome = outcomes?.[index];
-        const answer = outcome?.answer ?? internalFailure(request);
+        const answer = outcome?.answer ?? refusal(request, internalFailure, nowMs());
         request.inItsContext(() => send(request, outcome?.messages ?? [answer]));
         request.answer(answer);
       }
@@ -110,11 +117,16 @@ export function createShadowService(
   }
 
   return {
-    request(key, operation, payload, via) {
+    request(key, operation, payload, via, isThrottled = false) {
       const id = pairKey(key.thing, key.shadow ?? '');
       return new Promise((answer) => {
         const inItsContext = AsyncLocalStorage.snapshot();
         const request = { key, operation, payload, via, answer, inItsContext };
+        if (isThrottled || (rate && !rate.take(key.thing, nowMs()))) {
+          const refused = refusal(request, tooManyRequests, nowMs());
+          send(request, [refused]);
+          return answer(refused);
+        }
         const queue = waiting.get(id);
         if (queue) {
           queue.push(request);

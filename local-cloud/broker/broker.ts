@@ -1,216 +1,261 @@
-/** The MQTT broker: aedes behind mutual TLS, held to what AWS IoT Core does. */
+/** The MQTT broker, held to what AWS IoT Core does: over mutual TLS, and over WebSockets (`broker/websocket.ts`). */
 
 import { constants } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer, type TLSSocket } from 'node:tls';
-import { Aedes, type Client } from 'aedes';
 import type { Logger } from 'pino';
-import type { Asker, ProvisioningService } from '../provisioning/service.ts';
-import { certificateIdOf } from '../registry/certificates.ts';
+import { isForRulesOnly } from '../engines/topic-filter.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { ShadowService } from '../shadow-service.ts';
 import type { Store } from '../store/store.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
-import { Emitter } from './emitter.ts';
-import { createHooks } from './hooks.ts';
-import { createIngress, isForRulesOnly, type MessageListener, type MessageMeta } from './ingress.ts';
-import { guardPackets } from './packet-guard.ts';
-import { filtersPerSubscribeMax, Peer } from './peer.ts';
-import { connectedEvent, disconnectedEvent, openPresenceBook } from './presence.ts';
-import { Sessions } from './sessions.ts';
+import type { BrokerParts } from './broker-parts.ts';
+import { Connection, type ConnectionEvents } from './connection.ts';
+import { createDelayedWills } from './delayed-wills.ts';
+import {
+  createIngress,
+  type MessageListener,
+  type MessageMeta,
+  type ShadowRequests,
+  type TopicService,
+} from './ingress.ts';
+import { expiryOf, type Message } from './message.ts';
+import { onConnect } from './on-connect.ts';
+import { onPublish, publishWill } from './on-publish.ts';
+import { onSubscribe, onUnsubscribe } from './on-subscribe.ts';
+import type { ClientPacket } from './packets.ts';
+import { Peer, type Principal } from './peer.ts';
+import { type DisconnectReason, disconnectedEvent, type LifecycleEvent, openPresenceBook } from './presence.ts';
+import { certificatePrincipal } from './principals.ts';
+import { Buckets, connectsPerSecond } from './rates.ts';
+import { reasonCode } from './reason-codes.ts';
+import type { MessageProperties } from './records.ts';
+import { Router } from './router.ts';
+import type { Session } from './session.ts';
+import { SessionBook } from './session-book.ts';
 
-/** AWS: 146 KB a packet, 100 messages in flight, 8 topic aliases, sessions to 7 days. */
-const packetBytesMax = 149_504;
-const inFlightMax = 100;
-const topicAliasesMax = 8;
-const sessionSecondsMax = 7 * 24 * 3600;
-/** Sessions of MQTT 5 whose clients are away. */
-const sessionsWaitingMax = 10_000;
+/** AWS: an hour, where an account did not ask for more (7 days at most). */
+const sessionExpirySecondsMax = 3600;
 const handshakeMsMax = 10_000;
-const forgetEveryMs = 60_000;
-/** MQTT 5 reason codes. */
-const protocolError = 0x82;
-const notAuthorized = 0x87;
+const sweepEveryMs = 500;
+/** MQTT 5's "disconnect with will message". */
+const withWill = 0x04;
 
 export interface BrokerOptions {
   store: Store;
   registry: Registry;
-  shadows: () => ShadowService;
-  provisioning: () => ProvisioningService;
+  shadows: () => ShadowRequests;
   server: KeyAndCertificate;
   log: Logger;
   host: string;
   /** 0 is a free port. */
   port: number;
+  nowMs: () => number;
   /** AWS: 30 to 1,200. */
   keepAliveSeconds?: { min: number; max: number };
+  /** Whether AWS's rates hold: connects, publishes, bytes a second. */
+  hasRates?: boolean;
 }
 
 export interface PublishOptions {
   qos?: 0 | 1;
   retain?: boolean;
   meta?: MessageMeta;
+  properties?: MessageProperties;
+  expirySeconds?: number;
+}
+
+export interface Disconnection {
+  /** Ends the session, too. */
+  cleanSession?: boolean;
+  preventWill?: boolean;
 }
 
 export interface Broker {
   /** Starts to take connections. @returns the port */
   listen(): Promise<number>;
+  /** Takes a connection whose client proved who it is. */
+  handle(stream: Duplex, principal: Principal, ipAddress: string): Connection;
   onMessage(listener: MessageListener): void;
-  /** Resolves when what the message changes (shadow, retained) is on disk. */
+  /** Requests on further reserved topics. */
+  addService(service: TopicService): void;
+  /** Resolves when what the message changes (shadow, retained, queued) is on disk. */
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>;
   /** What the shadow service sends: at QoS 0, to subscribers and listeners. */
   publishAnswer(topic: string, payload: Buffer): void;
-  /** To the one connection that asked, if it is still there, at QoS 0. */
-  answerTo(asker: Asker, topic: string, payload: Buffer): void;
+  /** An answer that one client alone gets, if it subscribed to the topic. */
+  answerTo(clientId: string, topic: string, payload: Buffer): void;
   connectedClients(): string[];
+  /** @returns whether the client was connected, or had a session (AWS: DeleteConnection) */
+  disconnect(clientId: string, options?: Disconnection): boolean;
   close(): Promise<void>;
 }
 
 /** Makes the broker; it takes connections after `listen`. */
-export async function createBroker(options: BrokerOptions): Promise<Broker> {
-  const { store, registry, log } = options;
-  const keepAliveSeconds = options.keepAliveSeconds ?? { min: 30, max: 1200 };
-  const peers = new WeakMap<Client, Peer>();
-  const live = new Map<string, { client: Client; peer: Peer }>();
-  const granted = new WeakSet<object>();
-  const sessions = new Sessions(store, granted, (clientId) =>
-    log.warn(
-      { clientId },
-      'the queue of a session is full; newer messages are dropped until its client reads',
-    ),
-  );
-  const presence = openPresenceBook(store, (error) =>
-    log.error({ err: error }, 'presence version not stored'),
-  );
-  const ingress = createIngress(store, options.shadows, options.provisioning, (error, topic) =>
-    log.error({ err: error, topic }, 'a listener failed on a message'),
-  );
-
-  const isActive = (certificateId: string): boolean => {
-    const record = registry.certificates.find(certificateId);
-    const now = Date.now() / 1000;
-    return record?.status === 'ACTIVE' && record.notBefore <= now && now < record.notAfter;
-  };
-
-  const aedes = await Aedes.createBroker({
-    mq: new Emitter(),
-    persistence: sessions,
-    // No bound on what is under way: the emitter never waits.
-    concurrency: 0,
-    queueLimit: 100,
-    keepaliveLimit: keepAliveSeconds.max,
-    maximumPacketSize: packetBytesMax,
-    receiveMaximum: inFlightMax,
-    topicAliasMaximum: topicAliasesMax,
-    sessionExpiryIntervalLimit: sessionSecondsMax,
-    pendingSessionsLimit: sessionsWaitingMax,
-    ...createHooks({
-      peerOf: (client) => peers.get(client),
-      isActive,
-      granted,
-      withdrawn: (client, filter) => sessions.removeSubscriptions(client, [filter]),
-      admitted: (client) => live.get(client.id)?.peer.ends('DUPLICATE_CLIENTID'),
-      ingress,
-      log,
-      keepAliveSeconds,
-    }),
+export function createBroker(options: BrokerOptions): Broker {
+  const { store, registry, log, nowMs } = options;
+  const hasRates = options.hasRates === true;
+  const live = new Map<string, Connection>();
+  const connections = new Set<Connection>();
+  const router = new Router(Math.random);
+  const sessions = new SessionBook({
+    store,
+    router,
+    nowMs,
+    dropped: (clientId) =>
+      log.warn({ clientId }, 'the queue of a session is full; newer messages are dropped until its client reads'),
+    failed: (error, clientId) => log.error({ err: error, clientId }, 'a session could not be stored'),
+  });
+  const ingress = createIngress({
+    store,
+    shadows: options.shadows,
+    deliver,
+    nowMs,
+    listenerFailed: (error, topic) => log.error({ err: error, topic }, 'a listener failed on a message'),
   });
 
-  function deliver(topic: string, payload: Buffer, qos: 0 | 1): void {
-    aedes.publish({ cmd: 'publish', topic, payload, qos, retain: false, dup: false }, (error) => {
-      if (error) log.error({ err: error, topic }, 'a message could not be delivered');
-    });
+  function deliver(message: Message, from?: Session): Promise<void>[] {
+    const stored: Promise<void>[] = [];
+    for (const [session, { qos, retainAsPublished }] of router.route(message.topic, from)) {
+      const retain = retainAsPublished && message.retain;
+      if (qos === 1 && message.qos === 1) {
+        const work = sessions.queue(session, message, retain);
+        if (work) stored.push(work);
+      } else {
+        live.get(session.id)?.sendAtMostOnce(message, retain);
+      }
+    }
+    return stored;
   }
 
   let isClosing = false;
-  function announce({ topic, payload }: { topic: string; payload: Buffer }): void {
+  function announce({ topic, payload }: LifecycleEvent): void {
     // AWS publishes no event for a client id that cannot be a topic level. That the cloud itself ends is no news.
     if (isClosing || /[+#]/.test(topic)) return;
+    publishAnswer(topic, payload);
+  }
+
+  function publishAnswer(topic: string, payload: Buffer): void {
     ingress.tellListeners(topic, payload, {});
-    deliver(topic, payload, 0);
+    deliver({ topic, payload, qos: 0, retain: false });
   }
 
-  aedes.on('clientReady', (client) => {
-    const peer = peers.get(client);
-    if (!peer) return;
-    peer.presence = presence.open(client.id, peer.certificateId, peer.ipAddress);
-    live.set(client.id, { client, peer });
-    announce(connectedEvent(peer.presence, Date.now()));
-  });
-  aedes.on('clientDisconnect', (client) => {
-    const peer = peers.get(client);
-    if (live.get(client.id)?.client === client) live.delete(client.id);
-    if (client.version !== 5 && !client.clean) sessions.left(client.id, Date.now());
-    if (!peer?.presence) return;
-    announce(disconnectedEvent(peer.presence, peer.endReason ?? 'CONNECTION_LOST', Date.now()));
-  });
-  aedes.on('keepaliveTimeout', (client) => peers.get(client)?.ends('MQTT_KEEP_ALIVE_TIMEOUT'));
-  aedes.on('unsubscribe', (filters, client) => {
-    for (const filter of filters) peers.get(client)?.filters.delete(filter);
-  });
-  const onTrouble = (client: Client, error: Error) => {
-    log.debug({ clientId: client.id, reason: error.message }, 'connection ended');
+  const parts: BrokerParts = {
+    sessions,
+    ingress,
+    presence: openPresenceBook(store, (error) => log.error({ err: error }, 'presence version not stored')),
+    live,
+    delayedWills: createDelayedWills(),
+    connects: hasRates ? new Buckets(connectsPerSecond) : undefined,
+    keepAliveSeconds: options.keepAliveSeconds ?? { min: 30, max: 1200 },
+    sessionExpirySecondsMax,
+    nowMs,
+    log,
+    announce,
+    refused({ peer }, act, name, why) {
+      const { clientId, principal } = peer;
+      log.warn({ clientId, principalId: principal.id, act, name, why }, 'refused');
+    },
   };
-  aedes.on('clientError', onTrouble);
-  aedes.on('connectionError', onTrouble);
 
-  function cut(client: Client, peer: Peer, reason: 'AUTH_ERROR' | 'CLIENT_ERROR', code: number): void {
-    peer.ends(reason);
-    client.disconnect({ reasonCode: code });
+  function onPacket(connection: Connection, packet: ClientPacket): void {
+    if (connection.version === undefined) {
+      // [MQTT-3.1.0-1]
+      if (packet.cmd === 'connect') return onConnect(parts, connection, packet);
+      return connection.close('CLIENT_ERROR');
+    }
+    switch (packet.cmd) {
+      case 'connect':
+        // [MQTT-3.1.0-2]
+        return connection.close('CLIENT_ERROR', reasonCode.protocolError, 'a second CONNECT');
+      case 'publish':
+        return onPublish(parts, connection, packet);
+      case 'puback':
+        if (connection.session) sessions.acknowledged(connection.session, packet.messageId);
+        return;
+      case 'subscribe':
+        return onSubscribe(parts, connection, packet);
+      case 'unsubscribe':
+        return onUnsubscribe(parts, connection, packet);
+      case 'pingreq':
+        return connection.pingresp();
+      case 'disconnect': {
+        const { session, version } = connection;
+        // AWS: a session that ends with its connection cannot be made to last.
+        if (version === 5 && session?.isPersistent && packet.sessionExpirySeconds !== undefined) {
+          const seconds = Math.min(packet.sessionExpirySeconds, sessionExpirySecondsMax);
+          if (seconds > 0) session.expirySeconds = seconds;
+          else void sessions.returned(session, 0);
+        }
+        if (packet.reasonCode !== withWill) connection.will = undefined;
+        return connection.close('CLIENT_INITIATED_DISCONNECT');
+      }
+    }
   }
 
-  registry.onChange(() => {
-    for (const { client, peer } of [...live.values()]) {
-      peer.forgetDecisions();
-      if (isActive(peer.certificateId)) continue;
-      log.warn(
-        { clientId: client.id, principalId: peer.certificateId },
-        'cut: its certificate is not active',
-      );
-      cut(client, peer, 'AUTH_ERROR', notAuthorized);
+  function onEnded(connection: Connection, reason: DisconnectReason): void {
+    connections.delete(connection);
+    const { session, presence, will, peer } = connection;
+    const { clientId } = peer;
+    if (!session) return;
+    if (live.get(clientId) === connection) live.delete(clientId);
+    const lastsSeconds = session.expirySeconds;
+    sessions.left(session);
+    if (will && !isClosing) {
+      const delaySeconds = Math.min(will.delaySeconds, lastsSeconds);
+      const send = () => publishWill(parts, connection, will);
+      if (delaySeconds > 0) parts.delayedWills.add(clientId, delaySeconds, send);
+      else send();
     }
-  });
+    if (presence) announce(disconnectedEvent(presence, reason, nowMs()));
+    log.debug({ clientId, reason }, 'connection ended');
+  }
+
+  const events: ConnectionEvents = {
+    ended: onEnded,
+    refused: (connection, act, name, why) => parts.refused(connection, act, name, why),
+    packet(connection, packet) {
+      try {
+        onPacket(connection, packet);
+      } catch (error) {
+        log.error({ err: error, clientId: connection.peer.clientId, cmd: packet.cmd }, 'a packet failed');
+        connection.close('SERVER_ERROR', reasonCode.unspecifiedError);
+      }
+    },
+  };
+
+  function handle(stream: Duplex, principal: Principal, ipAddress: string): Connection {
+    const connection = new Connection(stream, new Peer(principal, ipAddress), events, nowMs, hasRates);
+    connections.add(connection);
+    return connection;
+  }
 
   function connect(socket: TLSSocket): void {
     socket.on('error', (error) => log.debug({ reason: error.message }, 'a connection broke'));
-    const certificate = socket.getPeerX509Certificate();
     const ipAddress = socket.remoteAddress ?? '';
-    const certificateId = certificate ? certificateIdOf(certificate.raw) : undefined;
-    if (certificateId === undefined || !isActive(certificateId)) {
-      const record = certificateId === undefined ? undefined : registry.certificates.find(certificateId);
-      const why =
-        certificateId === undefined
-          ? 'no client certificate'
-          : record === undefined
-            ? 'the certificate is not registered'
-            : record.status === 'ACTIVE'
-              ? 'the certificate is expired or not yet valid'
-              : `the certificate is ${record.status}`;
-      log.warn({ act: 'connect', principalId: certificateId, ipAddress, why }, 'refused');
-      socket.destroy();
-      return;
+    let principal: Principal | undefined;
+    let why: string | undefined;
+    try {
+      principal = certificatePrincipal(socket, registry);
+      why = principal.fault();
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
     }
-    const client = aedes.handle(socket);
-    const peer = new Peer(registry, certificateId, ipAddress);
-    peers.set(client, peer);
-    guardPackets(
-      client,
-      (packet) => {
-        if (packet.cmd === 'disconnect') peer.ends('CLIENT_INITIATED_DISCONNECT');
-        const tooMany = packet.cmd === 'subscribe' && packet.subscriptions.length > filtersPerSubscribeMax;
-        if (!tooMany) return true;
-        const why = `more than ${filtersPerSubscribeMax} filters`;
-        log.warn({ clientId: client.id, principalId: certificateId, act: 'subscribe', why }, 'refused');
-        cut(client, peer, 'CLIENT_ERROR', protocolError);
-        return false;
-      },
-      (error) => {
-        log.warn({ clientId: client.id, principalId: certificateId, why: error.message }, 'refused');
-        peer.ends('CLIENT_ERROR');
-        socket.destroy();
-      },
-    );
+    if (principal && why === undefined) return void handle(socket, principal, ipAddress);
+    log.warn({ act: 'connect', principalId: principal?.id, ipAddress, why }, 'refused');
+    socket.destroy();
   }
+
+  registry.onChange(() => {
+    for (const connection of [...connections]) {
+      const { peer } = connection;
+      peer.forgetDecisions();
+      const why = peer.principal.fault();
+      if (why === undefined) continue;
+      log.warn({ clientId: peer.clientId, principalId: peer.principal.id, why }, 'cut');
+      connection.close('AUTH_ERROR', reasonCode.notAuthorized, why);
+    }
+  });
 
   const tls = createServer(
     {
@@ -237,8 +282,7 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-
-  const timer = setInterval(() => sessions.forgetOld(Date.now()), forgetEveryMs);
+  const timer = setInterval(() => sessions.sweep(), sweepEveryMs);
   timer.unref();
 
   return {
@@ -250,29 +294,41 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
           resolve((tls.address() as AddressInfo).port);
         });
       }),
+    handle,
     onMessage: ingress.onMessage,
-    async publish(topic, payload, { qos = 0, retain = false, meta = {} } = {}) {
-      await ingress.accept({ topic, payload, qos, retain, meta });
-      if (!isForRulesOnly(topic)) deliver(topic, payload, qos);
+    addService: ingress.addService,
+    async publish(topic, payload, { qos = 0, retain = false, meta = {}, properties, expirySeconds } = {}) {
+      const message = { topic, payload, qos, retain, ...expiryOf(expirySeconds, nowMs()) };
+      await ingress.accept({ message: properties ? { ...message, properties } : message, meta });
     },
-    publishAnswer(topic, payload) {
-      ingress.tellListeners(topic, payload, {});
-      deliver(topic, payload, 0);
-    },
-    answerTo({ clientId, principalId }, topic, payload) {
-      const found = live.get(clientId);
-      if (!found || found.peer.certificateId !== principalId) return;
-      const packet = { cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false } as const;
-      found.client.publish(packet, (error) => {
-        if (error) log.debug({ err: error, topic, clientId }, 'an answer could not be delivered');
-      });
+    publishAnswer,
+    answerTo(clientId, topic, payload) {
+      const connection = live.get(clientId);
+      if (!connection?.session || !router.route(topic).has(connection.session)) return;
+      connection.sendAtMostOnce({ topic, payload, qos: 0, retain: false }, false);
     },
     connectedClients: () => [...live.keys()],
+    disconnect(clientId, { cleanSession = false, preventWill = false } = {}) {
+      const connection = live.get(clientId);
+      if (connection) {
+        if (preventWill) connection.will = undefined;
+        connection.close('API_INITIATED_DISCONNECT', reasonCode.administrativeAction);
+      }
+      const session = sessions.find(clientId);
+      if (session && cleanSession) {
+        void sessions.end(session);
+        parts.delayedWills.hurry(clientId);
+      }
+      return connection !== undefined || session !== undefined;
+    },
     async close() {
       isClosing = true;
       clearInterval(timer);
       const closed = tls.listening ? new Promise<void>((resolve) => tls.close(() => resolve())) : undefined;
-      await new Promise<void>((resolve) => aedes.close(() => resolve()));
+      for (const connection of [...connections]) {
+        connection.close('SERVER_INITIATED_DISCONNECT', reasonCode.serverShuttingDown);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
       for (const socket of sockets) socket.destroy();
       await closed;
     },

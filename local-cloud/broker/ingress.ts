@@ -1,54 +1,74 @@
 /**
- * The one way into the broker for every message, from a device, over HTTPS or from a rule: what is retained and what
- * is a shadow's is on disk, and the rules engine has seen it, before the message is acknowledged.
+ * The one way into the broker for every message, from a device, over HTTPS or from a rule: what is retained, what is a
+ * shadow's and what waits for a session is on disk, and the rules engine has seen it, before it is acknowledged.
  */
 
-import { parseShadowTopic } from '../engines/shadow-request.ts';
-import { parseBasicIngest } from '../engines/topic-filter.ts';
-import type { ProvisioningService } from '../provisioning/service.ts';
-import type { ShadowService } from '../shadow-service.ts';
+import { type ShadowKey, type ShadowOperation, parseShadowTopic } from '../engines/shadow-request.ts';
+import { isForRulesOnly } from '../engines/topic-filter.ts';
 import type { Store } from '../store/store.ts';
+import { isExpired, type Message, messageOf, recordOf } from './message.ts';
+import type { Session } from './session.ts';
 
 export interface MessageMeta {
   clientId?: string;
-  /** The certificate's id. */
+  /** The certificate's id, or the access key's. */
   principalId?: string;
 }
 
 /** Sees every message, `$aws/…` too. Must not throw, nor wait. */
 export type MessageListener = (topic: string, payload: Buffer, meta: MessageMeta) => void;
 
-export interface IncomingMessage {
-  topic: string;
-  payload: Buffer;
-  qos: 0 | 1;
-  retain: boolean;
+/** A service of the cloud that takes requests on reserved topics, as the shadow service does. */
+export interface TopicService {
+  takes(topic: string): boolean;
+  /** Resolves when what it answers for is on disk. */
+  request(topic: string, payload: Buffer, meta: MessageMeta): Promise<void>;
+}
+
+export interface Incoming {
+  message: Message;
+  meta: MessageMeta;
+  /** The publisher's. */
+  session?: Session;
   /** A last will: the shadow service ignores it (AWS IoT developer guide, "MQTT Last Will and Testament"). */
   isWill?: boolean;
-  meta: MessageMeta;
+  /** The connection has as many requests to shadows under way as it may have. */
+  hasTooManyShadowRequests?: boolean;
+}
+
+export interface ShadowRequests {
+  request(
+    key: ShadowKey,
+    operation: ShadowOperation,
+    payload: Uint8Array,
+    via: 'mqtt' | 'https',
+    isThrottled?: boolean,
+  ): Promise<unknown>;
 }
 
 export interface Ingress {
-  /** @returns whether the topic is of a service that answers the asking connection alone */
-  isServiceTopic(topic: string): boolean;
-  /** @returns undefined where nothing had to wait for the disk */
-  accept(message: IncomingMessage): Promise<void> | undefined;
+  /** @returns undefined where nothing has to wait for the disk */
+  accept(incoming: Incoming): Promise<void> | undefined;
   tellListeners(topic: string, payload: Buffer, meta: MessageMeta): void;
   onMessage(listener: MessageListener): void;
+  addService(service: TopicService): void;
+  isServed(topic: string): boolean;
+  retainedOn(topic: string): Message | undefined;
 }
 
-/** @returns whether only rules may see the topic */
-export function isForRulesOnly(topic: string): boolean {
-  return parseBasicIngest(topic) !== undefined;
+export interface IngressOptions {
+  store: Pick<Store, 'retained'>;
+  shadows: () => ShadowRequests;
+  /** Hands a message to subscribers. @returns what has to be on disk for those that are away */
+  deliver(message: Message, from: Session | undefined): Promise<void>[];
+  nowMs: () => number;
+  listenerFailed(error: unknown, topic: string): void;
 }
 
-export function createIngress(
-  store: Store,
-  shadows: () => ShadowService,
-  provisioning: () => ProvisioningService,
-  listenerFailed: (error: unknown, topic: string) => void,
-): Ingress {
+export function createIngress(options: IngressOptions): Ingress {
+  const { store, shadows, deliver, nowMs, listenerFailed } = options;
   const listeners: MessageListener[] = [];
+  const services: TopicService[] = [];
 
   function tellListeners(topic: string, payload: Buffer, meta: MessageMeta): void {
     for (const listener of listeners) {
@@ -60,32 +80,47 @@ export function createIngress(
     }
   }
 
-  function retain({ topic, payload, qos }: IncomingMessage): Promise<void> {
-    if (payload.length === 0) return store.retained.remove(topic);
-    return store.retained.put(topic, { payload: payload.toString('base64'), qos, atMs: Date.now() });
+  function retain(message: Message): Promise<void> {
+    if (message.payload.length === 0) return store.retained.remove(message.topic);
+    const { topic, ...record } = recordOf(message);
+    return store.retained.put(topic, { ...record, atMs: nowMs() });
   }
 
+  const serviceOf = (topic: string) => services.find((service) => service.takes(topic));
+
   return {
-    isServiceTopic: (topic) => provisioning().takes(topic),
-    accept(message) {
-      const { topic, payload, meta } = message;
-      if (topic.startsWith('$aws/') && provisioning().takes(topic)) {
-        // Keys and tokens are in these: no rule sees them, and a last will asks for nothing.
-        const { clientId, principalId } = meta;
-        if (message.isWill || clientId === undefined || principalId === undefined) return undefined;
-        void provisioning().request(topic, payload, { clientId, principalId });
-        return undefined;
-      }
+    accept({ message, meta, session, isWill, hasTooManyShadowRequests }) {
+      const { topic, payload } = message;
+      const isReserved = topic.startsWith('$');
       const work: Promise<unknown>[] = [];
-      if (message.retain && !topic.startsWith('$')) work.push(retain(message));
-      const shadow = message.isWill ? undefined : parseShadowTopic(topic);
-      if (shadow) work.push(shadows().request(shadow.key, shadow.operation, payload, 'mqtt'));
+      if (message.retain && !isReserved) work.push(retain(message));
       tellListeners(topic, payload, meta);
+      if (!isForRulesOnly(topic)) work.push(...deliver(message, session));
+      if (isReserved && !isWill) {
+        const shadow = parseShadowTopic(topic);
+        if (shadow) {
+          const { key, operation } = shadow;
+          work.push(shadows().request(key, operation, payload, 'mqtt', hasTooManyShadowRequests));
+        } else {
+          const service = serviceOf(topic);
+          if (service) work.push(service.request(topic, payload, meta));
+        }
+      }
       return work.length === 0 ? undefined : Promise.all(work).then(() => undefined);
     },
     tellListeners,
     onMessage: (listener) => {
       listeners.push(listener);
+    },
+    addService: (service) => {
+      services.push(service);
+    },
+    isServed: (topic) => serviceOf(topic) !== undefined,
+    retainedOn(topic) {
+      const record = store.retained.get(topic);
+      if (!record) return undefined;
+      const message = messageOf({ ...record, topic }, true);
+      return isExpired(message, nowMs()) ? undefined : message;
     },
   };
 }

@@ -1,13 +1,9 @@
-/** One MQTT connection as the broker's hooks see it: who it is, what it may do, why it ends. */
+/** Who a connection is, and what it may do. */
 
 import { type Decision, evaluate, type PolicyAction } from '../engines/policy.ts';
 import { arn } from '../registry/arns.ts';
-import type { Authority, Registry } from '../registry/registry.ts';
-import type { DisconnectReason, Presence } from './presence.ts';
+import type { Authority } from '../registry/registry.ts';
 
-/** AWS: subscriptions of one connection, and filters of one SUBSCRIBE. */
-export const subscriptionsMax = 50;
-export const filtersPerSubscribeMax = 8;
 /** Decisions remembered for one connection. */
 const decisionsKeptMax = 500;
 
@@ -19,24 +15,25 @@ export const resourceKinds = {
   'iot:Receive': 'topic',
 } as const satisfies Record<PolicyAction, string>;
 
+/** What proved who the client is: a certificate, or the keys that signed a request. */
+export interface Principal {
+  /** As events and rules name it: the certificate's id, or the access key's. */
+  readonly id: string;
+  /** @returns why it may not be used, undefined where it may */
+  fault(): string | undefined;
+  authorityOf(clientId: string): Authority;
+}
+
 export class Peer {
-  readonly certificateId: string;
+  readonly principal: Principal;
   readonly ipAddress: string;
-  readonly filters = new Set<string>();
   clientId = '';
-  presence: Presence | undefined;
-  /** Set at the first thing that ends the connection; later ones are its consequences. */
-  endReason: DisconnectReason | undefined;
-  /** Publishes of this connection that still wait for the disk; acknowledged in their order. */
-  pending: Promise<void> | undefined;
-  #registry: Registry;
   #authority: Authority | undefined;
   #decisions = new Map<string, Decision>();
   #refusedTopics = new Set<string>();
 
-  constructor(registry: Registry, certificateId: string, ipAddress: string) {
-    this.#registry = registry;
-    this.certificateId = certificateId;
+  constructor(principal: Principal, ipAddress: string) {
+    this.principal = principal;
     this.ipAddress = ipAddress;
   }
 
@@ -46,16 +43,11 @@ export class Peer {
     this.#decisions.clear();
   }
 
-  decide(action: PolicyAction, name: string): Decision {
-    const key = `${action} ${name}`;
-    const kept = this.#decisions.get(key);
-    if (kept) return kept;
-    this.#authority ??= this.#registry.authorityOf(this.certificateId, this.clientId);
-    const { statements, variables } = this.#authority;
-    const decision = evaluate(statements, action, arn(resourceKinds[action], name), variables);
-    if (this.#decisions.size >= decisionsKeptMax) this.#decisions.clear();
-    this.#decisions.set(key, decision);
-    return decision;
+  /** @returns why a policy does not let the peer do it, or undefined. @throws when policies cannot be read */
+  fault(action: PolicyAction, name: string): string | undefined {
+    const decision = this.#decide(action, name);
+    if (decision === 'allowed') return undefined;
+    return decision === 'denied' ? `a policy denies ${action}` : `no policy allows ${action}`;
   }
 
   /** A topic whose messages the connection may not have is worth one line of the log, not one a message. */
@@ -65,7 +57,15 @@ export class Peer {
     return true;
   }
 
-  ends(reason: DisconnectReason): void {
-    this.endReason ??= reason;
+  #decide(action: PolicyAction, name: string): Decision {
+    const key = `${action} ${name}`;
+    const kept = this.#decisions.get(key);
+    if (kept) return kept;
+    this.#authority ??= this.principal.authorityOf(this.clientId);
+    const { statements, variables } = this.#authority;
+    const decision = evaluate(statements, action, arn(resourceKinds[action], name), variables);
+    if (this.#decisions.size >= decisionsKeptMax) this.#decisions.clear();
+    this.#decisions.set(key, decision);
+    return decision;
   }
 }

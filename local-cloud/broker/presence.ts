@@ -1,9 +1,10 @@
-/** Lifecycle events of connections, as AWS IoT publishes them below `$aws/events/presence/`. */
+/** Lifecycle events, as AWS IoT publishes them below `$aws/events/` (developer guide, "Lifecycle events"). */
 
 import { randomUUID } from 'node:crypto';
 import type { Store } from '../store/store.ts';
 
 export type DisconnectReason =
+  | 'API_INITIATED_DISCONNECT'
   | 'AUTH_ERROR'
   | 'CLIENT_ERROR'
   | 'CLIENT_INITIATED_DISCONNECT'
@@ -11,8 +12,12 @@ export type DisconnectReason =
   | 'DUPLICATE_CLIENTID'
   | 'FORBIDDEN_ACCESS'
   | 'MQTT_KEEP_ALIVE_TIMEOUT'
-  | 'SERVER_INITIATED_DISCONNECT';
+  | 'SERVER_ERROR'
+  | 'SERVER_INITIATED_DISCONNECT'
+  | 'THROTTLED'
+  | 'WEBSOCKET_TTL_EXPIRATION';
 
+/** A connection as its events name it. */
 export interface Presence {
   clientId: string;
   principalIdentifier: string;
@@ -39,29 +44,60 @@ export function openPresenceBook(store: Store, failed: (error: unknown) => void)
   };
 }
 
-export function connectedEvent(presence: Presence, timestamp: number): { topic: string; payload: Buffer } {
+export interface LifecycleEvent {
+  topic: string;
+  payload: Buffer;
+}
+
+function event(kind: string, clientId: string, members: object): LifecycleEvent {
+  return { topic: `$aws/events/${kind}/${clientId}`, payload: Buffer.from(JSON.stringify(members)) };
+}
+
+export function connectedEvent(presence: Presence, timestamp: number): LifecycleEvent {
   const { ipAddress, ...rest } = presence;
-  return {
-    topic: `$aws/events/presence/connected/${presence.clientId}`,
-    payload: Buffer.from(JSON.stringify({ ...rest, timestamp, eventType: 'connected', ipAddress })),
-  };
+  const members = { ...rest, timestamp, eventType: 'connected', ipAddress };
+  return event('presence/connected', presence.clientId, members);
 }
 
 export function disconnectedEvent(
   presence: Presence,
   disconnectReason: DisconnectReason,
   timestamp: number,
-): { topic: string; payload: Buffer } {
+): LifecycleEvent {
   const { ipAddress: _, ...rest } = presence;
-  const event = {
+  return event('presence/disconnected', presence.clientId, {
     ...rest,
     timestamp,
     eventType: 'disconnected',
     clientInitiatedDisconnect: disconnectReason === 'CLIENT_INITIATED_DISCONNECT',
     disconnectReason,
-  };
-  return {
-    topic: `$aws/events/presence/disconnected/${presence.clientId}`,
-    payload: Buffer.from(JSON.stringify(event)),
-  };
+  });
+}
+
+/** A client that the policies do not let connect, or whose will they do not let be published. */
+export function connectFailedEvent(
+  clientId: string,
+  principalIdentifier: string,
+  ipAddress: string,
+  timestamp: number,
+): LifecycleEvent {
+  return event('presence/connect_failed', clientId, {
+    clientId,
+    timestamp,
+    eventType: 'connect_failed',
+    connectFailureReason: 'AUTHORIZATION_FAILED',
+    principalIdentifier,
+    sessionIdentifier: randomUUID(),
+    ipAddress,
+  });
+}
+
+export function subscriptionEvent(
+  eventType: 'subscribed' | 'unsubscribed',
+  { clientId, sessionIdentifier, principalIdentifier }: Presence,
+  topics: readonly string[],
+  timestamp: number,
+): LifecycleEvent {
+  const members = { clientId, timestamp, eventType, sessionIdentifier, principalIdentifier, topics };
+  return event(`subscriptions/${eventType}`, clientId, members);
 }

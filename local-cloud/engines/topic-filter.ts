@@ -13,10 +13,17 @@ export function parseBasicIngest(topic: string): { rule: string; topic: string }
   return rule === '' || end + 1 === topic.length ? undefined : { rule, topic: topic.slice(end + 1) };
 }
 
+/** @returns whether only rules may see the topic */
+export function isForRulesOnly(topic: string): boolean {
+  return parseBasicIngest(topic) !== undefined;
+}
+
 /** The reserved part of a shadow's topic does not count for the limits. */
 function countedPart(topic: string): string {
   const ingest = parseBasicIngest(topic);
   if (ingest) return ingest.topic;
+  const sharing = parseSharedFilter(topic);
+  if (sharing) return sharing.filter;
   return topic.startsWith('$aws/') ? topic.split('/').slice(3).join('/') : topic;
 }
 
@@ -28,6 +35,20 @@ export function sizeFault(topic: string): string | undefined {
   if (Buffer.byteLength(counted) > topicBytesMax) return `has more than ${topicBytesMax} bytes`;
   if (counted.split('/').length - 1 > topicSlashesMax) return `has more than ${topicSlashesMax} slashes`;
   return undefined;
+}
+
+const shared = '$share/';
+const shareNameCharactersMax = 128;
+
+/** `$share/<name>/<filter>`: one of those that subscribed to it gets a message. */
+export function parseSharedFilter(filter: string): { name: string; filter: string } | undefined {
+  if (!filter.startsWith(shared)) return undefined;
+  const end = filter.indexOf('/', shared.length);
+  if (end < 0) return undefined;
+  const name = filter.slice(shared.length, end);
+  const rest = filter.slice(end + 1);
+  if (name === '' || name.length > shareNameCharactersMax || hasWildcard(name) || rest === '') return undefined;
+  return { name, filter: rest };
 }
 
 export function hasWildcard(filter: string): boolean {

@@ -1,7 +1,7 @@
 /** The data API: shadows and publishing over HTTPS. Payloads go in and out as they are. */
 
 import type { Broker } from '../broker/broker.ts';
-import { payloadBytesMax } from '../broker/hooks.ts';
+import { payloadBytesMax } from '../broker/permissions.ts';
 import { living } from '../engines/shadow.ts';
 import { type ShadowKey, shadowNamePattern, thingNamePattern } from '../engines/shadow-request.ts';
 import { hasWildcard, sizeFault } from '../engines/topic-filter.ts';

@@ -4,6 +4,7 @@
  * an answer may be based on.
  */
 
+import type { QueuedRecord, RetainedRecord, SessionRecord } from '../broker/records.ts';
 import type { StoredShadow } from '../engines/shadow.ts';
 import type { EventRuleRecord } from '../events/records.ts';
 import type { FunctionRecord, LambdaEventRecord } from '../lambda/records.ts';
@@ -89,13 +90,6 @@ export class Table<V> {
   }
 }
 
-export interface RetainedRecord {
-  /** base64 */
-  payload: string;
-  qos: 0 | 1;
-  atMs: number;
-}
-
 function tables(writer: Writer) {
   const table = <V>(name: string) => new Table<V>(writer, writer.space(name));
   /** A set of pairs: only the keys count. */
@@ -134,6 +128,9 @@ function tables(writer: Writer) {
     queues: table<QueueRecord>('queues'),
     /** queue, then sequence number */
     queueMessages: table<QueueMessageRecord>('queue-messages'),
+    /** Persistent MQTT sessions by client id, and what waits for them: by client id, then a rising number. */
+    sessions: table<SessionRecord>('sessions'),
+    queued: table<QueuedRecord>('queued'),
   };
 }
 
