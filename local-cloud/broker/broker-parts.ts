@@ -3,7 +3,6 @@
 import type { Logger } from 'pino';
 import type { Connection } from './connection.ts';
 import type { Ingress } from './ingress.ts';
-import type { Message } from './message.ts';
 import type { LifecycleEvent, PresenceBook } from './presence.ts';
 import type { Buckets } from './rates.ts';
 import type { SessionBook } from './session-book.ts';
@@ -34,4 +33,3 @@ export interface DelayedWills {
   /** The session ended: the will is sent now. */
   hurry(clientId: string): void;
 }
-

@@ -1,13 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import {
-  closed,
-  type Device,
-  eventually,
-  listen,
-  openTestCloud,
-  settle,
-  type TestCloud,
-} from '../core-fixture.ts';
+import { closed, type Device, listen, openTestCloud, settle, type TestCloud } from '../core-fixture.ts';
 
 let cloud: TestCloud;
 let count = 0;

@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
-import { isForRulesOnly } from '../engines/topic-filter.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Store } from '../store/store.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
@@ -25,7 +24,12 @@ import { onPublish, publishWill } from './on-publish.ts';
 import { onSubscribe, onUnsubscribe } from './on-subscribe.ts';
 import type { ClientPacket } from './packets.ts';
 import { Peer, type Principal } from './peer.ts';
-import { type DisconnectReason, disconnectedEvent, type LifecycleEvent, openPresenceBook } from './presence.ts';
+import {
+  type DisconnectReason,
+  disconnectedEvent,
+  type LifecycleEvent,
+  openPresenceBook,
+} from './presence.ts';
 import { certificatePrincipal } from './principals.ts';
 import { Buckets, connectsPerSecond } from './rates.ts';
 import { reasonCode } from './reason-codes.ts';
@@ -103,7 +107,10 @@ export function createBroker(options: BrokerOptions): Broker {
     router,
     nowMs,
     dropped: (clientId) =>
-      log.warn({ clientId }, 'the queue of a session is full; newer messages are dropped until its client reads'),
+      log.warn(
+        { clientId },
+        'the queue of a session is full; newer messages are dropped until its client reads',
+      ),
     failed: (error, clientId) => log.error({ err: error, clientId }, 'a session could not be stored'),
   });
   const ingress = createIngress({
@@ -161,24 +168,33 @@ export function createBroker(options: BrokerOptions): Broker {
   function onPacket(connection: Connection, packet: ClientPacket): void {
     if (connection.version === undefined) {
       // [MQTT-3.1.0-1]
-      if (packet.cmd === 'connect') return onConnect(parts, connection, packet);
-      return connection.close('CLIENT_ERROR');
+      if (packet.cmd === 'connect') {
+        onConnect(parts, connection, packet);
+        return;
+      }
+      connection.close('CLIENT_ERROR');
+      return;
     }
     switch (packet.cmd) {
       case 'connect':
         // [MQTT-3.1.0-2]
-        return connection.close('CLIENT_ERROR', reasonCode.protocolError, 'a second CONNECT');
+        connection.close('CLIENT_ERROR', reasonCode.protocolError, 'a second CONNECT');
+        return;
       case 'publish':
-        return onPublish(parts, connection, packet);
+        onPublish(parts, connection, packet);
+        return;
       case 'puback':
         if (connection.session) sessions.acknowledged(connection.session, packet.messageId);
         return;
       case 'subscribe':
-        return onSubscribe(parts, connection, packet);
+        onSubscribe(parts, connection, packet);
+        return;
       case 'unsubscribe':
-        return onUnsubscribe(parts, connection, packet);
+        onUnsubscribe(parts, connection, packet);
+        return;
       case 'pingreq':
-        return connection.pingresp();
+        connection.pingresp();
+        return;
       case 'disconnect': {
         const { session, version } = connection;
         // AWS: a session that ends with its connection cannot be made to last.
@@ -188,7 +204,8 @@ export function createBroker(options: BrokerOptions): Broker {
           else void sessions.returned(session, 0);
         }
         if (packet.reasonCode !== withWill) connection.will = undefined;
-        return connection.close('CLIENT_INITIATED_DISCONNECT');
+        connection.close('CLIENT_INITIATED_DISCONNECT');
+        return;
       }
     }
   }

@@ -3,7 +3,7 @@
  * shadow's and what waits for a session is on disk, and the rules engine has seen it, before it is acknowledged.
  */
 
-import { type ShadowKey, type ShadowOperation, parseShadowTopic } from '../engines/shadow-request.ts';
+import { parseShadowTopic, type ShadowKey, type ShadowOperation } from '../engines/shadow-request.ts';
 import { isForRulesOnly } from '../engines/topic-filter.ts';
 import type { Store } from '../store/store.ts';
 import { isExpired, type Message, messageOf, recordOf } from './message.ts';

@@ -29,7 +29,11 @@ function clientIdFault({ clientId, version, clean }: ConnectPacket): string | un
   return [...clientId].some((character) => character < ' ') ? 'has control characters' : undefined;
 }
 
-function connectFault(parts: BrokerParts, connection: Connection, packet: ConnectPacket): Refusal | undefined {
+function connectFault(
+  parts: BrokerParts,
+  connection: Connection,
+  packet: ConnectPacket,
+): Refusal | undefined {
   const { peer } = connection;
   if (packet.asksForAuthentication) {
     const why = 'enhanced authentication is not supported';
@@ -58,7 +62,8 @@ function refuse(parts: BrokerParts, connection: Connection, { why, code, old }: 
   if (code === reasonCode.notAuthorized) {
     parts.announce(connectFailedEvent(peer.clientId, peer.principal.id, peer.ipAddress, parts.nowMs()));
   }
-  const answer = version === 5 ? { reasonCode: code, properties: { reasonString: why } } : { returnCode: old };
+  const answer =
+    version === 5 ? { reasonCode: code, properties: { reasonString: why } } : { returnCode: old };
   connection.connack({ sessionPresent: false, ...answer });
   connection.close(code === reasonCode.quotaExceeded ? 'THROTTLED' : 'AUTH_ERROR');
 }
@@ -89,7 +94,10 @@ function takeSession(
   return { session: before, isResumed: true, stored: sessions.returned(before, expirySeconds) };
 }
 
-function keepAliveOf({ keepAliveSeconds }: ConnectPacket, { min, max }: { min: number; max: number }): number {
+function keepAliveOf(
+  { keepAliveSeconds }: ConnectPacket,
+  { min, max }: { min: number; max: number },
+): number {
   return keepAliveSeconds === 0 ? max : Math.min(max, Math.max(min, keepAliveSeconds));
 }
 
@@ -102,7 +110,10 @@ export function onConnect(parts: BrokerParts, connection: Connection, packet: Co
   const assignedClientIdentifier = packet.clientId === '' ? randomUUID() : undefined;
   if (assignedClientIdentifier !== undefined) peer.clientId = assignedClientIdentifier;
   const fault = connectFault(parts, connection, packet);
-  if (fault) return refuse(parts, connection, fault);
+  if (fault) {
+    refuse(parts, connection, fault);
+    return;
+  }
 
   const { live, log, nowMs, sessionExpirySecondsMax } = parts;
   live.get(peer.clientId)?.close('DUPLICATE_CLIENTID', reasonCode.sessionTakenOver);
@@ -143,7 +154,10 @@ export function onConnect(parts: BrokerParts, connection: Connection, packet: Co
     session.attach(connection);
     parts.sessions.pump(session);
   };
-  if (!stored) return grant();
+  if (!stored) {
+    grant();
+    return;
+  }
   const granted = stored.then(grant).catch((error: unknown) => {
     log.error({ err: error, clientId: peer.clientId }, 'a session could not be stored');
     connection.close('SERVER_ERROR', reasonCode.unspecifiedError);

@@ -42,20 +42,24 @@ export function onPublish(parts: BrokerParts, connection: Connection, packet: Pu
   const topic = topicOf(connection, packet);
   if (topic === undefined) {
     parts.refused(connection, 'publish', packet.topic, 'its topic alias is not valid');
-    return connection.close('CLIENT_ERROR', reasonCode.topicAliasInvalid);
+    connection.close('CLIENT_ERROR', reasonCode.topicAliasInvalid);
+    return;
   }
   const { qos, messageId } = packet;
   const fault = publishFault(peer, { ...packet, topic }, ingress.isServed);
   if (fault || qos === 2) {
     const { why, code } = fault ?? { why: 'QoS 2 is not supported', code: reasonCode.qosNotSupported };
     parts.refused(connection, 'publish', topic, why);
-    if (qos === 1) connection.expectAcknowledgement(messageId)(code, why);
+    const hasPuback = code === reasonCode.notAuthorized || code === reasonCode.topicNameInvalid;
+    if (qos === 1 && hasPuback) connection.expectAcknowledgement(messageId)(code, why);
     const reason = code === reasonCode.notAuthorized ? 'AUTH_ERROR' : 'CLIENT_ERROR';
-    return connection.close(reason, code, why);
+    connection.close(reason, code, why);
+    return;
   }
   if (connection.unacknowledged >= inFlightMax && qos === 1 && connection.version === 5) {
     parts.refused(connection, 'publish', topic, `more than ${inFlightMax} messages are not acknowledged`);
-    return connection.close('CLIENT_ERROR', reasonCode.receiveMaximumExceeded);
+    connection.close('CLIENT_ERROR', reasonCode.receiveMaximumExceeded);
+    return;
   }
   if (rates && !rates.publishes.take(1, nowMs())) {
     // AWS: "publish requests that exceed that quota are discarded".
@@ -69,9 +73,7 @@ export function onPublish(parts: BrokerParts, connection: Connection, packet: Pu
 
   const isShadowRequest = topic.startsWith('$') && parseShadowTopic(topic) !== undefined;
   const hasTooManyShadowRequests =
-    isShadowRequest &&
-    rates !== undefined &&
-    connection.shadowRequestsInFlight >= shadowRequestsInFlightMax;
+    isShadowRequest && rates !== undefined && connection.shadowRequestsInFlight >= shadowRequestsInFlightMax;
   const acknowledge = qos === 1 ? connection.expectAcknowledgement(messageId) : undefined;
   const work = ingress.accept({
     message: messageOf(packet, topic, qos, nowMs()),
@@ -79,7 +81,10 @@ export function onPublish(parts: BrokerParts, connection: Connection, packet: Pu
     hasTooManyShadowRequests,
     ...(session ? { session } : {}),
   });
-  if (!work) return acknowledge?.(reasonCode.success);
+  if (!work) {
+    acknowledge?.(reasonCode.success);
+    return;
+  }
   if (isShadowRequest) connection.shadowRequestsInFlight++;
   if (connection.unacknowledged >= inFlightMax) connection.holdBack(true);
   work
@@ -101,7 +106,10 @@ export function onPublish(parts: BrokerParts, connection: Connection, packet: Pu
 export function publishWill(parts: BrokerParts, connection: Connection, will: WillPacket): void {
   const { peer } = connection;
   const fault = publishFault(peer, will, parts.ingress.isServed);
-  if (fault) return parts.refused(connection, 'will', will.topic, fault.why);
+  if (fault) {
+    parts.refused(connection, 'will', will.topic, fault.why);
+    return;
+  }
   parts.ingress
     .accept({
       message: messageOf(will, will.topic, will.qos === 0 ? 0 : 1, parts.nowMs()),

@@ -14,7 +14,10 @@ type SubscribePacket = ClientPacket & { cmd: 'subscribe' };
 const failed = 0x80;
 
 /** @returns what ends the connection */
-function packetFault({ subscriptions, hasIdentifier }: SubscribePacket): { why: string; code: ReasonCode } | undefined {
+function packetFault({
+  subscriptions,
+  hasIdentifier,
+}: SubscribePacket): { why: string; code: ReasonCode } | undefined {
   if (subscriptions.length > filtersPerSubscribeMax) {
     return { why: `more than ${filtersPerSubscribeMax} filters`, code: reasonCode.quotaExceeded };
   }
@@ -34,12 +37,20 @@ function packetFault({ subscriptions, hasIdentifier }: SubscribePacket): { why: 
 }
 
 /** AWS sends a retained message to a subscription of its very topic. */
-function sendRetained(parts: BrokerParts, connection: Connection, session: Session, { filter, qos }: SubscriptionRequest) {
+function sendRetained(
+  parts: BrokerParts,
+  connection: Connection,
+  session: Session,
+  { filter, qos }: SubscriptionRequest,
+) {
   if (hasWildcard(filter) || parseSharedFilter(filter)) return;
   const message = parts.ingress.retainedOn(filter);
   if (!message) return;
   if (qos === 0 || message.qos === 0) connection.sendAtMostOnce(message, true);
-  else parts.sessions.queue(session, message, true)?.catch((error: unknown) => storeFailed(parts, connection, error));
+  else
+    parts.sessions
+      .queue(session, message, true)
+      ?.catch((error: unknown) => storeFailed(parts, connection, error));
 }
 
 function storeFailed(parts: BrokerParts, connection: Connection, error: unknown): void {
@@ -55,7 +66,8 @@ export function onSubscribe(parts: BrokerParts, connection: Connection, packet: 
   if (ending) {
     const name = packet.subscriptions.map(({ filter }) => filter).join(' ');
     parts.refused(connection, 'subscribe', name, ending.why);
-    return connection.close('CLIENT_ERROR', ending.code, ending.why);
+    connection.close('CLIENT_ERROR', ending.code, ending.why);
+    return;
   }
   const granted: number[] = [];
   const taken: (SubscriptionRequest & { isNew: boolean })[] = [];
@@ -86,10 +98,16 @@ export function onSubscribe(parts: BrokerParts, connection: Connection, packet: 
     }
   };
   const stored = sessions.save(session);
-  if (!stored) return acknowledge();
-  stored.then(() => {
-    if (!connection.isOver) acknowledge();
-  }, (error: unknown) => storeFailed(parts, connection, error));
+  if (!stored) {
+    acknowledge();
+    return;
+  }
+  stored.then(
+    () => {
+      if (!connection.isOver) acknowledge();
+    },
+    (error: unknown) => storeFailed(parts, connection, error),
+  );
 }
 
 export function onUnsubscribe(
@@ -102,11 +120,17 @@ export function onUnsubscribe(
   const removed = filters.filter((filter) => parts.sessions.unsubscribe(session, filter));
   const acknowledge = () => {
     // AWS knows success alone: no "no subscription existed".
-    connection.unsuback(messageId, filters.map(() => reasonCode.success));
+    connection.unsuback(
+      messageId,
+      filters.map(() => reasonCode.success),
+    );
     if (!presence || removed.length === 0) return;
     parts.announce(subscriptionEvent('unsubscribed', presence, removed, parts.nowMs()));
   };
   const stored = removed.length > 0 ? parts.sessions.save(session) : undefined;
-  if (!stored) return acknowledge();
+  if (!stored) {
+    acknowledge();
+    return;
+  }
   stored.then(acknowledge, (error: unknown) => storeFailed(parts, connection, error));
 }

@@ -34,4 +34,3 @@ export interface QueuedRecord extends MessageRecord {
 export interface RetainedRecord extends Omit<MessageRecord, 'topic'> {
   atMs: number;
 }
-

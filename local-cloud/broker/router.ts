@@ -24,7 +24,10 @@ export class Router {
 
   add(subscription: Subscription): void {
     const shared = parseSharedFilter(subscription.filter);
-    if (!shared) return this.#index.add(subscription.filter, subscription);
+    if (!shared) {
+      this.#index.add(subscription.filter, subscription);
+      return;
+    }
     let group = this.#groups.get(subscription.filter);
     if (!group) {
       group = new SharedGroup();
@@ -36,7 +39,10 @@ export class Router {
 
   remove(subscription: Subscription): void {
     const shared = parseSharedFilter(subscription.filter);
-    if (!shared) return this.#index.remove(subscription.filter, subscription);
+    if (!shared) {
+      this.#index.remove(subscription.filter, subscription);
+      return;
+    }
     const group = this.#groups.get(subscription.filter);
     group?.members.delete(subscription);
     if (!group || group.members.size > 0) return;

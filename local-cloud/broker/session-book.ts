@@ -54,7 +54,11 @@ export class SessionBook {
       const [id = '', number = ''] = diskKey.split(' ');
       this.#lastNumber = Math.max(this.#lastNumber, Number(number));
       const session = this.#sessions.get(decodeURIComponent(id));
-      const outgoing = { message: messageOf(record, record.retain === true), retain: record.retain === true, diskKey };
+      const outgoing = {
+        message: messageOf(record, record.retain === true),
+        retain: record.retain === true,
+        diskKey,
+      };
       if (session) this.#push(session, outgoing);
       else this.#forget(outgoing, id);
     }
@@ -68,7 +72,11 @@ export class SessionBook {
   }
 
   /** Makes a session in place of any that the client id has. */
-  create(id: string, kind: 3 | 5, expirySeconds: number): { session: Session; stored: Promise<void> | undefined } {
+  create(
+    id: string,
+    kind: 3 | 5,
+    expirySeconds: number,
+  ): { session: Session; stored: Promise<void> | undefined } {
     const before = this.#sessions.get(id);
     const removed = before ? this.end(before) : undefined;
     const session = new Session(id, kind, expirySeconds);
@@ -85,12 +93,14 @@ export class SessionBook {
       kind: session.kind,
       expirySeconds: session.expirySeconds,
       ...(session.leftAtMs === undefined ? {} : { leftAtMs: session.leftAtMs }),
-      subscriptions: [...session.subscriptions.values()].map(({ filter, qos, noLocal, retainAsPublished }) => ({
-        filter,
-        qos,
-        ...(noLocal ? { noLocal } : {}),
-        ...(retainAsPublished ? { retainAsPublished } : {}),
-      })),
+      subscriptions: [...session.subscriptions.values()].map(
+        ({ filter, qos, noLocal, retainAsPublished }) => ({
+          filter,
+          qos,
+          ...(noLocal ? { noLocal } : {}),
+          ...(retainAsPublished ? { retainAsPublished } : {}),
+        }),
+      ),
     };
     return this.#options.store.sessions.put(idKey(session.id), record);
   }
@@ -105,7 +115,13 @@ export class SessionBook {
     return wasPersistent ? this.#unstore(session) : undefined;
   }
 
-  subscribe(session: Session, filter: string, qos: 0 | 1, noLocal: boolean, retainAsPublished: boolean): void {
+  subscribe(
+    session: Session,
+    filter: string,
+    qos: 0 | 1,
+    noLocal: boolean,
+    retainAsPublished: boolean,
+  ): void {
     const before = session.subscriptions.get(filter);
     if (before) Object.assign(before, { qos, noLocal, retainAsPublished });
     else this.#add(session, filter, qos, noLocal, retainAsPublished);

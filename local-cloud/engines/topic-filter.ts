@@ -47,7 +47,8 @@ export function parseSharedFilter(filter: string): { name: string; filter: strin
   if (end < 0) return undefined;
   const name = filter.slice(shared.length, end);
   const rest = filter.slice(end + 1);
-  if (name === '' || name.length > shareNameCharactersMax || hasWildcard(name) || rest === '') return undefined;
+  if (name === '' || name.length > shareNameCharactersMax || hasWildcard(name) || rest === '')
+    return undefined;
   return { name, filter: rest };
 }
 
