@@ -12,6 +12,7 @@ import type { BrokerParts } from './broker-parts.ts';
 import { Connection, type ConnectionEvents } from './connection.ts';
 import { createDelayedWills } from './delayed-wills.ts';
 import {
+  type Asker,
   createIngress,
   type MessageListener,
   type MessageMeta,
@@ -49,6 +50,7 @@ export interface BrokerOptions {
   store: Store;
   registry: Registry;
   shadows: () => ShadowRequests;
+  provisioning: () => TopicService;
   server: KeyAndCertificate;
   log: Logger;
   host: string;
@@ -81,14 +83,12 @@ export interface Broker {
   /** Takes a connection whose client proved who it is. */
   handle(stream: Duplex, principal: Principal, ipAddress: string): Connection;
   onMessage(listener: MessageListener): void;
-  /** Requests on further reserved topics. */
-  addService(service: TopicService): void;
   /** Resolves when what the message changes (shadow, retained, queued) is on disk. */
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>;
   /** What the shadow service sends: at QoS 0, to subscribers and listeners. */
   publishAnswer(topic: string, payload: Buffer): void;
-  /** An answer that one client alone gets, if it subscribed to the topic. */
-  answerTo(clientId: string, topic: string, payload: Buffer): void;
+  /** To the one connection that asked, if it is still there and subscribed to the topic, at QoS 0. */
+  answerTo(asker: Asker, topic: string, payload: Buffer): void;
   connectedClients(): string[];
   /** @returns whether the client was connected, or had a session (AWS: DeleteConnection) */
   disconnect(clientId: string, options?: Disconnection): boolean;
@@ -116,6 +116,7 @@ export function createBroker(options: BrokerOptions): Broker {
   const ingress = createIngress({
     store,
     shadows: options.shadows,
+    provisioning: options.provisioning,
     deliver,
     nowMs,
     listenerFailed: (error, topic) => log.error({ err: error, topic }, 'a listener failed on a message'),
@@ -313,15 +314,15 @@ export function createBroker(options: BrokerOptions): Broker {
       }),
     handle,
     onMessage: ingress.onMessage,
-    addService: ingress.addService,
     async publish(topic, payload, { qos = 0, retain = false, meta = {}, properties, expirySeconds } = {}) {
       const message = { topic, payload, qos, retain, ...expiryOf(expirySeconds, nowMs()) };
       await ingress.accept({ message: properties ? { ...message, properties } : message, meta });
     },
     publishAnswer,
-    answerTo(clientId, topic, payload) {
+    answerTo({ clientId, principalId }, topic, payload) {
       const connection = live.get(clientId);
-      if (!connection?.session || !router.route(topic).has(connection.session)) return;
+      if (!connection?.session || connection.peer.principal.id !== principalId) return;
+      if (!router.route(topic).has(connection.session)) return;
       connection.sendAtMostOnce({ topic, payload, qos: 0, retain: false }, false);
     },
     connectedClients: () => [...live.keys()],

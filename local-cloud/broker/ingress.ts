@@ -18,11 +18,16 @@ export interface MessageMeta {
 /** Sees every message, `$aws/…` too. Must not throw, nor wait. */
 export type MessageListener = (topic: string, payload: Buffer, meta: MessageMeta) => void;
 
-/** A service of the cloud that takes requests on reserved topics, as the shadow service does. */
+/** Who asks a service that answers the asking connection alone. */
+export interface Asker {
+  clientId: string;
+  principalId: string;
+}
+
+/** A service of the cloud that takes requests on reserved topics, as fleet provisioning does. */
 export interface TopicService {
   takes(topic: string): boolean;
-  /** Resolves when what it answers for is on disk. */
-  request(topic: string, payload: Buffer, meta: MessageMeta): Promise<void>;
+  request(topic: string, payload: Buffer, from: Asker): Promise<void>;
 }
 
 export interface Incoming {
@@ -51,7 +56,6 @@ export interface Ingress {
   accept(incoming: Incoming): Promise<void> | undefined;
   tellListeners(topic: string, payload: Buffer, meta: MessageMeta): void;
   onMessage(listener: MessageListener): void;
-  addService(service: TopicService): void;
   isServed(topic: string): boolean;
   retainedOn(topic: string): Message | undefined;
 }
@@ -59,6 +63,7 @@ export interface Ingress {
 export interface IngressOptions {
   store: Pick<Store, 'retained'>;
   shadows: () => ShadowRequests;
+  provisioning: () => TopicService;
   /** Hands a message to subscribers. @returns what has to be on disk for those that are away */
   deliver(message: Message, from: Session | undefined): Promise<void>[];
   nowMs: () => number;
@@ -66,9 +71,8 @@ export interface IngressOptions {
 }
 
 export function createIngress(options: IngressOptions): Ingress {
-  const { store, shadows, deliver, nowMs, listenerFailed } = options;
+  const { store, shadows, provisioning, deliver, nowMs, listenerFailed } = options;
   const listeners: MessageListener[] = [];
-  const services: TopicService[] = [];
 
   function tellListeners(topic: string, payload: Buffer, meta: MessageMeta): void {
     for (const listener of listeners) {
@@ -86,25 +90,26 @@ export function createIngress(options: IngressOptions): Ingress {
     return store.retained.put(topic, { ...record, atMs: nowMs() });
   }
 
-  const serviceOf = (topic: string) => services.find((service) => service.takes(topic));
-
   return {
     accept({ message, meta, session, isWill, hasTooManyShadowRequests }) {
       const { topic, payload } = message;
       const isReserved = topic.startsWith('$');
+      if (isReserved && provisioning().takes(topic)) {
+        // Keys and tokens are in these: no rule sees them, and a last will asks for nothing.
+        const { clientId, principalId } = meta;
+        if (isWill || clientId === undefined || principalId === undefined) return undefined;
+        // It answers on topics of its own; its hook may take seconds.
+        void provisioning().request(topic, payload, { clientId, principalId });
+        return undefined;
+      }
       const work: Promise<unknown>[] = [];
       if (message.retain && !isReserved) work.push(retain(message));
       tellListeners(topic, payload, meta);
       if (!isForRulesOnly(topic)) work.push(...deliver(message, session));
-      if (isReserved && !isWill) {
-        const shadow = parseShadowTopic(topic);
-        if (shadow) {
-          const { key, operation } = shadow;
-          work.push(shadows().request(key, operation, payload, 'mqtt', hasTooManyShadowRequests));
-        } else {
-          const service = serviceOf(topic);
-          if (service) work.push(service.request(topic, payload, meta));
-        }
+      const shadow = isReserved && !isWill ? parseShadowTopic(topic) : undefined;
+      if (shadow) {
+        const { key, operation } = shadow;
+        work.push(shadows().request(key, operation, payload, 'mqtt', hasTooManyShadowRequests));
       }
       return work.length === 0 ? undefined : Promise.all(work).then(() => undefined);
     },
@@ -112,10 +117,7 @@ export function createIngress(options: IngressOptions): Ingress {
     onMessage: (listener) => {
       listeners.push(listener);
     },
-    addService: (service) => {
-      services.push(service);
-    },
-    isServed: (topic) => serviceOf(topic) !== undefined,
+    isServed: (topic) => provisioning().takes(topic),
     retainedOn(topic) {
       const record = store.retained.get(topic);
       if (!record) return undefined;
