@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Broker, createBroker } from './broker/broker.ts';
 import { Buckets, shadowRequestsPerSecond } from './broker/rates.ts';
+import { createWebSockets } from './broker/websocket.ts';
 import { createClockWatch } from './clock-watch.ts';
 import { dataOperations } from './https/data-api.ts';
+import { createPresignedVerifier } from './https/presigned.ts';
 import { provisioningOperations } from './https/provisioning-api.ts';
 import {
   createRuleBook,
@@ -213,6 +215,14 @@ export async function openCore(
           data: dataOperations(store, shadows, () => broker, nowMs),
           dynamo,
           services,
+          upgrade: createWebSockets({
+            broker,
+            check: createPresignedVerifier(
+              (key) => (key === accessKeyId ? secretAccessKey : undefined),
+              Date.now,
+            ),
+            refused: ({ url }, why) => log.warn({ act: 'connect', url: url?.split('?')[0], why }, 'refused'),
+          }),
           log,
         }),
       );

@@ -18,7 +18,10 @@ async function session(thing: string): Promise<{ code: number | null; found: Rec
   const { port, ready } = cloud;
   const child = spawn(
     process.execPath,
-    [script, String(port), ready.ca, device.certificatePath, device.keyPath, thing],
+    [
+      ...[script, String(port), ready.ca, device.certificatePath, device.keyPath, thing],
+      ...[new URL(ready.https).port, ready.accessKeyId, ready.secretAccessKey],
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let output = '';
@@ -31,7 +34,7 @@ async function session(thing: string): Promise<{ code: number | null; found: Rec
   return { code, found: Object.fromEntries(found.map(({ name, value }) => [name, value])) };
 }
 
-test("AWS's own clients connect, publish, subscribe and use shadows, with MQTT 3.1.1 and with MQTT 5", async () => {
+test("AWS's own clients connect, publish, subscribe and use shadows, with MQTT 3.1.1 and with MQTT 5, by certificate and by WebSocket", async () => {
   const { code, found } = await session('demo_sdk');
   const shadow = (name: string) => ({
     [`${name}-get-missing`]: { code: 404, message: `No shadow exists with name: 'demo_sdk~sdk-${name}'` },
@@ -51,6 +54,8 @@ test("AWS's own clients connect, publish, subscribe and use shadows, with MQTT 3
     },
     '5-echo': { payload: '{"n":5}', userProperties: [{ name: 'a', value: 'b' }] },
     ...shadow('5'),
+    'ws-311-echo': 'by WebSocket',
+    'ws-5-echo': 'by WebSocket',
   });
   expect(code).toBe(0);
 }, 30_000);

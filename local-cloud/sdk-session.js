@@ -2,12 +2,12 @@
  * Drives the broker with AWS's own MQTT clients, for sdk-clients.test.ts. A process of its own: aws-crt keeps native
  * handles that jest would wait for. Prints one JSON line a finding; exit code 0 when all went through.
  *
- * node sdk-session.js <port> <ca.pem> <certificate.pem> <key.pem> <thing>
+ * node sdk-session.js <port> <ca.pem> <certificate.pem> <key.pem> <thing> <https-port> <access-key-id> <secret>
  */
 import { once } from 'node:events';
-import { iot, iotshadow, mqtt, mqtt5 } from 'aws-iot-device-sdk-v2';
+import { auth, iot, iotshadow, mqtt, mqtt5 } from 'aws-iot-device-sdk-v2';
 
-const [portText, ca, certificate, key, thing] = process.argv.slice(2);
+const [portText, ca, certificate, key, thing, httpsPort, accessKeyId, secret] = process.argv.slice(2);
 const port = Number(portText);
 const found = (name, value) => console.log(JSON.stringify({ name, value }));
 const text = (payload) => Buffer.from(payload).toString('utf8');
@@ -90,6 +90,57 @@ async function mqtt5Client() {
   client.close();
 }
 
+/** Signed with an access key, as a back end or a browser connects. */
+async function webSocket311() {
+  const config = iot.AwsIotMqttConnectionConfigBuilder.new_builder_for_websocket()
+    .with_certificate_authority_from_path(undefined, ca)
+    .with_credentials('local', accessKeyId, secret)
+    .with_clean_session(true)
+    .with_client_id(`${thing}-ws`)
+    .with_endpoint('localhost')
+    .with_port(Number(httpsPort))
+    .build();
+  const connection = new mqtt.MqttClient().new_connection(config);
+  connection.on('error', (error) => found('ws-311-error', String(error)));
+  await connection.connect();
+  const topic = `beam/test/${thing}/ws`;
+  let hear;
+  const heard = new Promise((resolve) => {
+    hear = resolve;
+  });
+  await connection.subscribe(topic, mqtt.QoS.AtLeastOnce, (_topic, payload) => hear(text(payload)));
+  await connection.publish(topic, 'by WebSocket', mqtt.QoS.AtLeastOnce);
+  found('ws-311-echo', await heard);
+  await connection.disconnect();
+}
+
+async function webSocket5() {
+  const credentialsProvider = auth.AwsCredentialsProvider.newStatic(accessKeyId, secret);
+  const config = iot.AwsIotMqtt5ClientConfigBuilder.newWebsocketMqttBuilderWithSigv4Auth('localhost', {
+    credentialsProvider,
+    region: 'local',
+  })
+    .withCertificateAuthorityFromPath(undefined, ca)
+    .withPort(Number(httpsPort))
+    .withConnectProperties({ clientId: `${thing}-ws5`, keepAliveIntervalSeconds: 60 })
+    .build();
+  const client = new mqtt5.Mqtt5Client(config);
+  client.on('error', (error) => found('ws-5-error', String(error)));
+  const connected = once(client, 'connectionSuccess');
+  client.start();
+  await connected;
+  const topic = `beam/test/${thing}/ws5`;
+  const heard = once(client, 'messageReceived');
+  await client.subscribe({ subscriptions: [{ topicFilter: topic, qos: mqtt5.QoS.AtLeastOnce }] });
+  await client.publish({ topicName: topic, payload: 'by WebSocket', qos: mqtt5.QoS.AtLeastOnce });
+  const [{ message }] = await heard;
+  found('ws-5-echo', text(message.payload));
+  const stopped = once(client, 'stopped');
+  client.stop();
+  await stopped;
+  client.close();
+}
+
 /** @param {iotshadow.IotShadowClientv2} shadows */
 async function shadowRoundTrip(name, shadows) {
   const of = { thingName: thing, shadowName: `sdk-${name}` };
@@ -121,6 +172,8 @@ async function shadowRoundTrip(name, shadows) {
 try {
   await mqtt311();
   await mqtt5Client();
+  await webSocket311();
+  await webSocket5();
   // A natural exit can hang after a stream of the shadow client.
   process.exit(0);
 } catch (error) {

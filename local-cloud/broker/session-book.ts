@@ -12,7 +12,7 @@ import { type Outgoing, Session, type Subscription } from './session.ts';
 /** What is queued for one session at most, and for all; beyond it the newest message is dropped. */
 const queuedMessagesMax = 1000;
 const queuedBytesMax = 8 * 1024 * 1024;
-const queuedBytesOfAllMax = 256 * 1024 * 1024;
+const queuedBytesOfAllMax = 64 * 1024 * 1024;
 /** Sessions whose clients are away; beyond it one ends with its connection. */
 const sessionsAwayMax = 10_000;
 /** Digits of a queued message's number: keys must sort as the numbers do. */

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { JsonObject, JsonValue } from '../engines/json-tree.ts';
 import { isObject } from '../engines/json-tree.ts';
@@ -36,6 +37,8 @@ export interface HttpsOptions {
   dynamo: DynamoHandler;
   /** Of the other services, by the name that requests are signed for. */
   services: ReadonlyMap<string, SignedService>;
+  /** What asks to become a WebSocket. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   log: Logger;
 }
 
@@ -209,6 +212,7 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
       void answer(request, response);
     },
   );
+  server.on('upgrade', options.upgrade);
   server.on('tlsClientError', (error) => log.debug({ why: error.message }, 'a TLS connection failed'));
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

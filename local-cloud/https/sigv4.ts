@@ -14,7 +14,7 @@ const bytes = (data: Bytes): Uint8Array =>
       : new Uint8Array(data);
 
 /** SHA-256 or its HMAC, as the signer wants it. */
-class Sha256 {
+export class Sha256 {
   #hash;
   #key: Uint8Array | undefined;
   constructor(secret?: Bytes) {
@@ -36,13 +36,13 @@ class Sha256 {
 }
 
 /** AWS refuses requests that were signed longer ago, or further ahead. */
-const clockSkewMsMax = 5 * 60 * 1000;
+export const clockSkewMsMax = 5 * 60 * 1000;
 const authorizationPattern =
   /^AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)\/(\d{8})\/([^/,\s]+)\/([^/,\s]+)\/aws4_request,\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/;
 
 const refused = (type: string, message: string) => new AwsError(403, type, message);
 
-function dateOf(text: string): Date | undefined {
+export function dateOf(text: string): Date | undefined {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   if (!parts) return undefined;
   const [, year, month, day, hour, minute, second] = parts;
