@@ -77,8 +77,9 @@ export function createPresignedVerifier(
     if (ageMs < -clockSkewMsMax || ageMs > expiresMs) {
       throw refused('InvalidSignatureException', `Signature expired: ${date}, for ${expiresMs / 1000} s.`);
     }
-    if (query.get('X-Amz-SignedHeaders') !== 'host') {
-      throw refused('IncompleteSignatureException', "The 'host' header alone must be signed.");
+    const names = (query.get('X-Amz-SignedHeaders') ?? '').split(';');
+    if (!names.includes('host')) {
+      throw refused('IncompleteSignatureException', "The 'host' header is not signed.");
     }
 
     const signer = new SignatureV4({
@@ -88,17 +89,17 @@ export function createPresignedVerifier(
       sha256: Sha256,
     });
     const host = request.headers.host ?? '';
-    // AWS IoT wants the session token behind the signature; SDKs sign the name with or without its port.
+    const headersOf = (hostName: string) =>
+      names.map((name) => {
+        const value = name === 'host' ? hostName : String(request.headers[name] ?? '');
+        return `${name}:${value.trim().replace(/ +/g, ' ')}`;
+      });
+    // AWS IoT wants the session token behind the signature; some sign the host's name without its port.
     const tries = [['X-Amz-Signature'], ['X-Amz-Signature', 'X-Amz-Security-Token']].flatMap((leftOut) =>
-      [host, host.replace(/:\d+$/, '')].map((name) => {
+      [host, host.replace(/:\d+$/, '')].map((hostName) => {
         const canonical = [
-          'GET',
-          url.pathname,
-          canonicalQuery(query, leftOut),
-          `host:${name}`,
-          '',
-          'host',
-          emptyHash,
+          ...['GET', url.pathname, canonicalQuery(query, leftOut)],
+          ...[...headersOf(hostName), '', names.join(';'), emptyHash],
         ];
         const hash = createHash('sha256').update(canonical.join('\n')).digest('hex');
         return ['AWS4-HMAC-SHA256', date, `${day}/${signingRegion}/${service}/aws4_request`, hash].join('\n');
