@@ -92,27 +92,47 @@ export function bundleOptions(outdir) {
   };
 }
 
+/** ESM output needs `require` for the CommonJS packages inside the bundle. */
+const banner = {
+  js:
+    "import { createRequire as __beamCreateRequire } from 'node:module'; const require = __beamCreateRequire(import.meta.url);" +
+    "const __filename = (await import('node:url')).fileURLToPath(import.meta.url); const __dirname = (await import('node:path')).dirname(__filename);",
+};
+
 /**
- * Writes the bundles, and the Lambda functions' zips beside them, to `outDir`.
+ * Writes the bundles of these processes to `outDir`.
+ * @param {string} outDir
+ * @param {string[]} names of `processEntries`
+ * @returns {Promise<string[]>} the sources in them, relative to the checkout
+ */
+export async function bundleProcesses(outDir, names) {
+  const { build } = await import('esbuild');
+  const { metafile } = await build({
+    ...bundleOptions(outDir),
+    entryPoints: Object.fromEntries(names.map((name) => [name, processEntries[name]])),
+    format: 'esm',
+    external,
+    banner,
+    metafile: true,
+    // A command loads only what it uses: in one file every external import would be loaded at once.
+    splitting: true,
+  });
+  writeFileSync(join(outDir, 'package.json'), '{"type":"module"}\n');
+  return Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs));
+}
+
+/**
+ * Writes all bundles, and the Lambda functions' zips beside them, to `outDir`.
  * @param {string} outDir
  */
 export async function bundle(outDir) {
   const { build } = await import('esbuild');
-  const common = bundleOptions(outDir);
-  // ESM output needs `require` for the CommonJS packages inside the bundle.
-  const banner = {
-    js:
-      "import { createRequire as __beamCreateRequire } from 'node:module'; const require = __beamCreateRequire(import.meta.url);" +
-      "const __filename = (await import('node:url')).fileURLToPath(import.meta.url); const __dirname = (await import('node:path')).dirname(__filename);",
-  };
   await Promise.all([
-    // Split, so that a command loads only what it uses: in one file every external import would be loaded at once.
-    build({ ...common, entryPoints: processEntries, format: 'esm', external, banner, splitting: true }),
+    bundleProcesses(outDir, Object.keys(processEntries)),
     // A Lambda's bundle stands alone: nothing external but Node itself.
-    build({ ...common, ...lambdaBuild(root) }),
+    build({ ...bundleOptions(outDir), ...lambdaBuild(root) }),
   ]);
   for (const { name } of lambdaNames(root)) writeLambdaZip(join(outDir, 'lambdas'), name);
-  writeFileSync(join(outDir, 'package.json'), '{"type":"module"}\n');
 }
 
 /** Bundle folders unused for this long are removed. */

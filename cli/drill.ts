@@ -1,7 +1,6 @@
 /** `beam drill`. */
 
 import { resolve } from 'node:path';
-import { ownBundles } from '../local-fleet/bundles.ts';
 import type { DrillReport } from '../local-fleet/drill/judge.ts';
 import { runDrill } from '../local-fleet/drill/run-drill.ts';
 import { chainOption } from './chain-option.ts';
@@ -9,6 +8,7 @@ import { badInput, say, tell } from './command-line.ts';
 import { describeError, exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
 import type { DrillOptions } from './options.ts';
+import { wholeBundles } from './whole-bundles.ts';
 
 export async function drill(options: DrillOptions): Promise<number> {
   if (!options.local) {
@@ -25,7 +25,7 @@ export async function drill(options: DrillOptions): Promise<number> {
     blockSeconds,
     chain: chainOption(options.chain),
     out: options.out === undefined ? undefined : resolve(options.out),
-    bundles: ownBundles(),
+    bundles: wholeBundles(),
     say,
     signal: interrupt.signal,
     onFleet: (fleet) => {

@@ -1,7 +1,7 @@
 /** `beam init`: this server's files, its key and certificate request, its registration. */
 
 import { existsSync } from 'node:fs';
-import { copyFile, writeFile } from 'node:fs/promises';
+import { copyFile, lchown, readdir, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { DescribeEndpointCommand } from '@aws-sdk/client-iot';
@@ -27,12 +27,24 @@ const files = {
   ca: join(homePaths.certs, 'ca.pem'),
 } as const;
 
+/** Where Beam's package has its folders and sockets (packaging/tmpfiles.conf). */
+const packaged = {
+  home: '/var/lib/beam',
+  gaiadHome: '/var/lib/gaiad',
+  unit: 'gaiad.service',
+  signer: {
+    key: 'signer/keys/priv_validator_key.json',
+    socket: '/run/beam/node/signer.sock',
+    control: '/run/beam/control/signer.sock',
+  },
+} as const;
+
 const mqttPort = 8883;
 
 type ConfigInput = z.input<typeof configFile>;
 
 export async function init(options: InitOptions): Promise<number> {
-  const home = homeOf(options);
+  const home = options.packaged ? resolve(options.home ?? packaged.home) : homeOf(options);
   const { fleet, node: name, kind, zone, dryRun = false } = options;
   const node = parseConfig(nodeFile, { fleet, node: name, kind, ...(zone && { zone }) }, 'the options');
   if (kind === 'validator' && stageFeatures[options.mode].hasSigner && options.chainId === undefined) {
@@ -59,10 +71,19 @@ export async function init(options: InitOptions): Promise<number> {
     await writeFile(join(home, files.request), csr, { mode: 0o600 });
     steps.push(willRegister ? await register(options, place, csr, home) : laterHint(options, home));
   }
+  await giveToPilot(home);
   tell(options, { home, thing, written, registered: willRegister }, () =>
     [...steps, nextSteps(options, home)].join('\n'),
   );
   return 0;
+}
+
+/** What root wrote into a folder that is a pilot's own is that pilot's (Beam's package gives it a user of its own). */
+async function giveToPilot(home: string): Promise<void> {
+  const certs = join(home, homePaths.certs);
+  const { uid, gid } = await stat(certs);
+  if (process.getuid?.() !== 0 || uid === 0) return;
+  for (const name of await readdir(certs)) await lchown(join(certs, name), uid, gid);
 }
 
 async function register(options: InitOptions, place: CloudPlace, csr: string, home: string): Promise<string> {
@@ -92,8 +113,8 @@ async function register(options: InitOptions, place: CloudPlace, csr: string, ho
 }
 
 async function configOf(options: InitOptions, place: CloudPlace | undefined): Promise<ConfigInput> {
-  const { gaiad, gaiadHome, rpc, p2p, chainId, kind, credentials, mode } = options;
-  const command = gaiad.split(/\s+/).filter((word) => word !== '');
+  const { rpc, p2p, chainId, kind, credentials, mode } = options;
+  const signer = options.packaged ? packaged.signer : {};
   const cloud = place && {
     mqtt: options.mqtt ?? (await mqttEndpoint(place)),
     region: place.region ?? badInput('no AWS region is set: give --region, or set AWS_REGION'),
@@ -106,9 +127,24 @@ async function configOf(options: InitOptions, place: CloudPlace | undefined): Pr
   return {
     mode,
     ...(cloud && { cloud }),
-    gaiad: { command, home: resolve(gaiadHome), rpc, p2p },
-    ...(kind === 'validator' && chainId !== undefined && { signer: { chain_id: chainId } }),
+    gaiad: { ...gaiadOf(options), rpc, p2p },
+    ...(kind === 'validator' && chainId !== undefined && { signer: { chain_id: chainId, ...signer } }),
   };
+}
+
+function gaiadOf(options: InitOptions): { command: string[]; home: string } | { unit: string; home: string } {
+  const { gaiad, gaiadHome } = options;
+  if (options.packaged) {
+    if (gaiad !== undefined)
+      badInput('--gaiad and --packaged exclude each other: the command is in gaiad.service');
+    return { unit: packaged.unit, home: resolve(gaiadHome ?? packaged.gaiadHome) };
+  }
+  if (gaiad === undefined || gaiadHome === undefined) {
+    badInput(
+      "give the chain's binary and home with --gaiad and --gaiad-home, or --packaged for Beam's package",
+    );
+  }
+  return { command: gaiad.split(/\s+/).filter((word) => word !== ''), home: resolve(gaiadHome) };
 }
 
 async function mqttEndpoint(place: CloudPlace): Promise<string> {
@@ -136,8 +172,13 @@ function laterHint({ fleet, node, kind }: InitOptions, home: string): string {
   );
 }
 
-function nextSteps({ kind, standAlone, mode }: InitOptions, home: string): string {
+function nextSteps({ kind, standAlone, mode, packaged: services }: InitOptions, home: string): string {
   const { hasSigner, signs } = stageFeatures[mode];
+  if (services) {
+    return kind === 'sentry' || !hasSigner
+      ? 'next: systemctl enable --now beam'
+      : 'next: docs/package.md, "A validator": the key, the enrolment, systemctl enable --now beam-signer beam';
+  }
   if (kind === 'sentry' || !hasSigner) return `next: beam start --home ${home}`;
   if (!signs) {
     return [

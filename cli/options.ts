@@ -71,8 +71,10 @@ export interface InitOptions extends HomeOptions {
   zone?: string;
   standAlone?: boolean;
   mqtt?: string;
-  gaiad: string;
-  gaiadHome: string;
+  /** Systemd runs gaiad and signer, as Beam's package has it. */
+  packaged?: boolean;
+  gaiad?: string;
+  gaiadHome?: string;
   rpc: string;
   p2p: string;
   chainId?: string;

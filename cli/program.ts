@@ -5,6 +5,7 @@ import { addCerts } from './commands/certs.ts';
 import { addCloud } from './commands/cloud.ts';
 import { addDrill } from './commands/drill.ts';
 import { addFleetCommands } from './commands/fleet.ts';
+import { addPackage } from './commands/package.ts';
 import { addRules } from './commands/rules.ts';
 import { addServerCommands } from './commands/server.ts';
 import { addSigner } from './commands/signer.ts';
@@ -47,6 +48,7 @@ First steps:
   addServerCommands(program);
   addSigner(program);
   addCerts(program);
+  addPackage(program);
   addVersion(program);
   takeVerbose(program);
   return program;

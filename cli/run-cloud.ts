@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ownBundles } from '../local-fleet/bundles.ts';
+import { wholeBundles } from './whole-bundles.ts';
 
 export interface RunCloudOptions {
   data: string;
@@ -14,7 +14,7 @@ export interface RunCloudOptions {
 
 /** Never returns: the cloud's process ends itself, on SIGINT and SIGTERM in good order. */
 export async function runCloud(options: RunCloudOptions): Promise<never> {
-  const bundle = join(ownBundles(), 'local-cloud.js');
+  const bundle = join(wholeBundles(), 'local-cloud.js');
   const { data, mqttPort, httpsPort, host, json } = options;
   const args = ['--data', data, '--mqtt-port', String(mqttPort), '--https-port', String(httpsPort)];
   if (host !== undefined) args.push('--host', host);

@@ -2,7 +2,6 @@
 
 import { resolve } from 'node:path';
 import { activateFirst } from '../local-fleet/activate-first.ts';
-import { ownBundles } from '../local-fleet/bundles.ts';
 import { LocalFleet } from '../local-fleet/fleet.ts';
 import { usualNodes } from '../local-fleet/fleet-plan.ts';
 import { openWatch } from '../local-fleet/open-watch.ts';
@@ -17,6 +16,7 @@ import { defaultData } from './cloud-place.ts';
 import { exitCodes } from './errors.ts';
 import { onInterrupt } from './interrupt.ts';
 import type { UpOptions } from './options.ts';
+import { wholeBundles } from './whole-bundles.ts';
 
 const fleetName = 'demo';
 const chainId = 'beam-demo';
@@ -36,7 +36,7 @@ export async function up(options: UpOptions): Promise<number> {
   let watch: FleetWatch | undefined;
   const fleet = new LocalFleet({
     data,
-    bundles: ownBundles(),
+    bundles: wholeBundles(),
     plan: {
       fleet: fleetName,
       chainId,

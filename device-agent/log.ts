@@ -14,7 +14,18 @@ export function openLog(level: ConfigFile['log']['level'], base: Record<string, 
     formatters: { level: (label: string) => ({ level: label }) },
   };
   if (!process.stderr.isTTY) return pino(options, pino.destination({ dest: 2, sync: true }));
-  // Loaded for terminals alone: on a server it would only cost memory.
-  const { default: pretty } = createRequire(import.meta.url)('pino-pretty');
+  // Loaded for terminals alone: on a server it would only cost memory, and Beam's package is without it.
+  const require = createRequire(import.meta.url);
+  if (!canResolve(require, 'pino-pretty')) return pino(options, pino.destination({ dest: 2, sync: true }));
+  const { default: pretty } = require('pino-pretty');
   return pino(options, pretty({ destination: 2, sync: true, ignore: 'pid,hostname,thing' }));
+}
+
+function canResolve(require: NodeJS.Require, name: string): boolean {
+  try {
+    require.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -52,16 +52,41 @@ export const configFile = z.strictObject({
       credentials: path.optional(),
     })
     .optional(),
-  gaiad: z.strictObject({
-    /** The chain binary (or cosmovisor) with leading arguments. Never set from the cloud. */
-    command: z.array(z.string().min(1)).min(1),
-    /** Behind `start --home <home>`. */
-    start_arguments: z.array(z.string()).default([]),
-    home: path,
-    rpc: z.url(),
-    /** host:port at which the fleet's other servers reach this node's p2p. */
-    p2p: z.string().regex(/^[^\s]+:\d+$/, 'must be host:port'),
-  }),
+  gaiad: z
+    .strictObject({
+      /** The chain binary (or cosmovisor) with leading arguments. Never set from the cloud. */
+      command: z.array(z.string().min(1)).default([]),
+      /** Behind `start --home <home>`. */
+      start_arguments: z.array(z.string()).default([]),
+      /** In place of `command`: the systemd unit that runs gaiad, as Beam's package has it. Its command is the unit's. */
+      unit: z
+        .string()
+        .max(250)
+        .regex(
+          /^[A-Za-z0-9][A-Za-z0-9:_.@-]*\.service$/,
+          'must be the name of a systemd service, such as gaiad.service',
+        )
+        .optional(),
+      home: path,
+      rpc: z.url(),
+      /** host:port at which the fleet's other servers reach this node's p2p. */
+      p2p: z.string().regex(/^[^\s]+:\d+$/, 'must be host:port'),
+    })
+    .superRefine(({ command, start_arguments, unit }, context) => {
+      const complain = (key: string, message: string) =>
+        context.addIssue({ code: 'custom', path: [key], message });
+      if (unit === undefined && command.length === 0) {
+        complain(
+          'command',
+          "missing: give the chain's binary, or the systemd unit that runs it as gaiad.unit",
+        );
+      } else if (unit !== undefined && command.length + start_arguments.length > 0) {
+        complain(
+          'unit',
+          `beside command or start_arguments: what ${unit} runs is said in the unit; remove one of them`,
+        );
+      }
+    }),
   signer: z
     .strictObject({
       /**

@@ -1,6 +1,6 @@
 /** The control socket (protocol/signer-control.ts): tells how the signer is, and takes hints. It can't make it sign. */
 
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import {
@@ -24,6 +24,8 @@ const connectionsMax = 32;
 /** A watcher that reads too slowly is let go. */
 const unreadBytesMax = 256 * 1024;
 
+const setGidBit = 0o2000;
+
 /** Watchers hear at least so often, so that silence means a signer that hangs. */
 const pushEveryMs = 1000;
 
@@ -46,6 +48,9 @@ export class ControlServer {
     await clear(this.#path);
     const server = createServer((socket) => this.#serve(socket));
     server.maxConnections = connectionsMax;
+    // The socket of a folder with the setgid bit is its group's, by whoever made the folder so: the pilot's, where it has a user
+    // of its own (packaging/tmpfiles.d).
+    const shared = (statSync(dirname(this.#path)).mode & setGidBit) !== 0;
     const umask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -55,7 +60,7 @@ export class ControlServer {
     } finally {
       process.umask(umask);
     }
-    chmodSync(this.#path, 0o600);
+    chmodSync(this.#path, shared ? 0o660 : 0o600);
     this.#server = server;
     this.#timer = setInterval(() => this.push(), pushEveryMs);
   }

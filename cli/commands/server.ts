@@ -85,8 +85,12 @@ function addInit(program: Command): void {
         .default('sign'),
     )
     .option('--zone <zone>', 'where it stands: a standby in another zone is preferred')
-    .requiredOption('--gaiad <command>', 'the chain binary (or cosmovisor with its arguments, in one string)')
-    .requiredOption('--gaiad-home <dir>', "the chain's home")
+    .option(
+      '--packaged',
+      "for the units of Beam's package: gaiad by gaiad.service, homes in /var/lib (docs/package.md)",
+    )
+    .option('--gaiad <command>', 'the chain binary (or cosmovisor with its arguments, in one string)')
+    .option('--gaiad-home <dir>', "the chain's home")
     .option('--rpc <url>', "gaiad's RPC", 'http://127.0.0.1:26657')
     .requiredOption('--p2p <host:port>', "where the fleet's other servers reach gaiad's p2p")
     .option('--chain-id <id>', "the chain's id; a validator needs it")
@@ -106,6 +110,7 @@ function addInit(program: Command): void {
       examples(
         'beam init --fleet hub --node a --kind validator --zone eu-1 --chain-id cosmoshub-4 \\',
         '    --gaiad /usr/local/bin/gaiad --gaiad-home /srv/gaiad --p2p 10.0.0.5:26656',
+        'sudo beam init --packaged --fleet hub --node s1 --kind sentry --p2p 10.0.0.7:26656',
       ),
     )
     .action(

@@ -1,6 +1,6 @@
 /** `beam init`: writes a server's own two files. Key, CSR and registration are certs-scripts' part. */
 
-import { access, mkdir } from 'node:fs/promises';
+import { access, mkdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import TOML from '@iarna/toml';
 import * as z from 'zod';
@@ -21,6 +21,8 @@ export interface InitOptions {
 export class HomeExistsError extends Error {
   override readonly name = 'HomeExistsError';
 }
+
+const setGidBit = 0o2000;
 
 const configHead = `# Beam: this server's settings. \`beam start\` reads them; unknown keys are errors.
 # Paths are relative to this folder.
@@ -53,8 +55,10 @@ export async function initHome({ home, node, config, force = false }: InitOption
   for (const folder of ['', homePaths.certs, homePaths.run, homePaths.state, homePaths.logs]) {
     await mkdir(join(root, folder), { recursive: true, mode: 0o700 });
   }
+  // A home with the setgid bit is shared with its group: a signer that runs as a user of its own reads these files, too.
+  const mode = (await stat(root)).mode & setGidBit ? 0o640 : 0o600;
   for (const { path, content, head } of files) {
-    await writeFileAtomically(path, head + TOML.stringify(tomlTable.parse(plain(content))), 0o600);
+    await writeFileAtomically(path, head + TOML.stringify(tomlTable.parse(plain(content))), mode);
   }
   return files.map(({ path }) => path);
 }

@@ -2,33 +2,32 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import * as z from 'zod';
-import { writeFileAtomically } from '../home/atomic-file.ts';
 import { errorCode } from '../home/error-code.ts';
 import type { NodeLog } from './node-log.ts';
-import {
-  confirmProcess,
-  findProcess,
-  isAlive,
-  type ProcessIdentity,
-  readProcess,
-} from './process-identity.ts';
+import { confirmProcess, findProcess, isAlive, readProcess } from './process-identity.ts';
+import { type GaiadRecord, RecordFile } from './record-file.ts';
 
 const exitWaitMs = 500;
 
-/** `run/gaiad.json`. */
-export const gaiadRecord = z.object({
-  pid: z.number().int().positive(),
-  startTime: z.string(),
-  /** ISO time; of the pilot's find where it did not start it. */
-  startedAt: z.string(),
-  /** Hash of the overlay in the files that it was started with. */
-  overlay: z.string(),
-});
-export type GaiadRecord = z.infer<typeof gaiadRecord>;
+/** What the supervisor needs of gaiad's process, whoever runs it. */
+export interface NodeProcess {
+  readonly record: GaiadRecord | undefined;
+  /**
+   * Finds a node that runs already.
+   * @param overlay what the files hold, for a process that no record tells of.
+   */
+  find(overlay: string): Promise<GaiadRecord | undefined>;
+  /** @returns whether it is alive, and whether a signal has stopped it. */
+  look(): Promise<{ alive: boolean; frozen: boolean; how: string }>;
+  /** @throws where it can't be started at all. */
+  start(overlay: string): Promise<GaiadRecord>;
+  /** The files were brought to another overlay without a change that it would notice. */
+  holds(overlay: string): Promise<void>;
+  signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
 
 export interface GaiadProcessOptions {
   command: readonly string[];
@@ -42,41 +41,35 @@ export interface GaiadProcessOptions {
   onExit(): void;
 }
 
-export class GaiadProcess {
+export class GaiadProcess implements NodeProcess {
   readonly #options: GaiadProcessOptions;
-  #record: GaiadRecord | undefined;
+  readonly #file: RecordFile;
   /** Of the process that this pilot started itself: how it ended. */
   #exit: Promise<string> | undefined;
 
   constructor(options: GaiadProcessOptions) {
     this.#options = options;
+    this.#file = new RecordFile(options.recordFile);
   }
 
   get record(): GaiadRecord | undefined {
-    return this.#record;
+    return this.#file.record;
   }
 
-  /**
-   * Finds a node that runs already.
-   * @param overlay what the files hold, for a process that no record tells of.
-   */
   async find(overlay: string): Promise<GaiadRecord | undefined> {
-    const { home, recordFile } = this.#options;
-    const recorded = await readFile(recordFile, 'utf8')
-      .then((text) => gaiadRecord.parse(JSON.parse(text)))
-      .catch(() => undefined);
-    if (recorded && (await confirmProcess(recorded, home))) this.#record = recorded;
+    const { home } = this.#options;
+    const recorded = await this.#file.read();
+    if (recorded && (await confirmProcess(recorded, home))) this.#file.adopt(recorded);
     else {
       const found = await findProcess(home);
-      if (found) await this.#write(found, overlay);
-      else await this.#forget();
+      if (found) await this.#file.write(found, overlay);
+      else await this.#file.forget();
     }
-    return this.#record;
+    return this.#file.record;
   }
 
-  /** @returns whether it is alive, and whether a signal has stopped it. */
   async look(): Promise<{ alive: boolean; frozen: boolean; how: string }> {
-    const record = this.#record;
+    const { record } = this.#file;
     if (!record) return { alive: false, frozen: false, how: 'it was not started' };
     const found = await readProcess(record.pid);
     const alive = isAlive(found) && found.startTime === record.startTime;
@@ -84,11 +77,10 @@ export class GaiadProcess {
     // /proc may know of the end some moments before Node tells it.
     const how = await Promise.race([this.#exit, delay(exitWaitMs, undefined, { ref: false })]);
     this.#exit = undefined;
-    await this.#forget();
+    await this.#file.forget();
     return { alive, frozen: false, how: how ?? 'it is gone' };
   }
 
-  /** @throws where it can't be started at all. */
   async start(overlay: string): Promise<GaiadRecord> {
     const { command, startArguments, home, log, signerSocket, onExit } = this.#options;
     const [file, ...leading] = command;
@@ -116,19 +108,18 @@ export class GaiadProcess {
       child.unref();
       const started = child.pid === undefined ? undefined : await readProcess(child.pid);
       if (!started) throw new Error('it ended as soon as it was started');
-      return await this.#write(started, overlay);
+      return await this.#file.write(started, overlay);
     } finally {
       log.release(output);
     }
   }
 
-  /** The files were brought to another overlay without a change that it would notice. */
   async holds(overlay: string): Promise<void> {
-    if (this.#record) await this.#save({ ...this.#record, overlay });
+    await this.#file.holds(overlay);
   }
 
-  signal(signal: 'SIGTERM' | 'SIGKILL'): void {
-    const record = this.#record;
+  async signal(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const { record } = this.#file;
     if (!record) return;
     // SIGTERM to it alone: cosmovisor passes it on. SIGKILL to its session too, where it leads one.
     for (const target of signal === 'SIGKILL' ? [-record.pid, record.pid] : [record.pid]) {
@@ -139,21 +130,5 @@ export class GaiadProcess {
         if (code !== 'ESRCH') throw error;
       }
     }
-  }
-
-  async #write({ pid, startTime }: ProcessIdentity, overlay: string): Promise<GaiadRecord> {
-    return this.#save({ pid, startTime, startedAt: new Date().toISOString(), overlay });
-  }
-
-  async #save(record: GaiadRecord): Promise<GaiadRecord> {
-    this.#record = record;
-    await mkdir(dirname(this.#options.recordFile), { recursive: true });
-    await writeFileAtomically(this.#options.recordFile, `${JSON.stringify(record)}\n`);
-    return record;
-  }
-
-  async #forget(): Promise<void> {
-    this.#record = undefined;
-    await rm(this.#options.recordFile, { force: true });
   }
 }

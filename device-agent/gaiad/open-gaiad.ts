@@ -1,6 +1,6 @@
 /** gaiad as this server's mode has it: under the pilot's supervision, or only watched. */
 
-import { homePaths } from '../../protocol/config.ts';
+import { type ConfigFile, homePaths } from '../../protocol/config.ts';
 import type { RejectedSetting } from '../../protocol/shadows.ts';
 import { stageFeatures } from '../../protocol/stages.ts';
 import type { Teller } from '../alerts/teller.ts';
@@ -11,7 +11,7 @@ import { type ChainHome, OverlayApplier } from '../overlay/apply-overlay.ts';
 import { OverlayStore } from '../overlay/overlay-state.ts';
 import { signerAddress } from '../overlay/pilots-settings.ts';
 import { ownKey } from './own-key.ts';
-import { keyFileOf, Supervisor, type SupervisorEvents } from './supervisor.ts';
+import { type GaiadRuns, keyFileOf, Supervisor, type SupervisorEvents } from './supervisor.ts';
 import type { SupervisorInputs } from './supervisor-inputs.ts';
 import { WatchedGaiad, type WatchedGaiadInputs } from './watched-gaiad.ts';
 
@@ -52,10 +52,9 @@ export function openGaiad(parts: GaiadParts): Gaiad {
     gaiadHome: chain.home,
     keyFiles,
   });
-  const { command, start_arguments: startArguments } = config.gaiad;
   const supervisor: Supervisor = new Supervisor(
     {
-      chain: { ...chain, command, startArguments },
+      chain: { ...chain, runs: runsBy(config.gaiad) },
       keyFiles,
       ownKey: signs ? undefined : own,
       files: { record: home.path(homePaths.gaiadPid), log: `${home.path(homePaths.logs)}/gaiad.log` },
@@ -67,6 +66,10 @@ export function openGaiad(parts: GaiadParts): Gaiad {
     supervisorEvents(parts),
   );
   return supervisor;
+}
+
+function runsBy({ command, start_arguments: startArguments, unit }: ConfigFile['gaiad']): GaiadRuns {
+  return unit === undefined ? { by: 'command', command, startArguments } : { by: 'unit', unit };
 }
 
 function chainHome({ config, node, path }: Home): ChainHome {

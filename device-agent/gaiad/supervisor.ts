@@ -18,7 +18,8 @@ import {
 } from '../overlay/overlay-runner.ts';
 import { hashOnDisk, type OverlayStore } from '../overlay/overlay-state.ts';
 import { socketOf } from '../overlay/pilots-settings.ts';
-import { GaiadProcess } from './gaiad-process.ts';
+import { GaiadProcess, type NodeProcess } from './gaiad-process.ts';
+import { GaiadUnit } from './gaiad-unit.ts';
 import { KeyGuard } from './key-guard.ts';
 import { NodeLog } from './node-log.ts';
 import type { OwnKey } from './own-key.ts';
@@ -45,8 +46,13 @@ const logBoundPeriodMs = 30_000;
 /** A step that failed is planned again after this. */
 const faultPauseMs = 2_000;
 
+/** Who runs gaiad: the pilot itself, by a command, or systemd. */
+export type GaiadRuns =
+  | { by: 'command'; command: readonly string[]; startArguments: readonly string[] }
+  | { by: 'unit'; unit: string };
+
 export interface SupervisorOptions {
-  chain: ChainHome & { command: readonly string[]; startArguments: readonly string[] };
+  chain: ChainHome & { runs: GaiadRuns };
   /** Other files that the node would read a key from: the signer's own is checked when the configuration names it. */
   keyFiles(): Promise<string[]>;
   /** Where Beam does not sign, and gaiad may by itself. */
@@ -67,7 +73,7 @@ export interface SupervisorEvents extends OverlayEvents {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #events: SupervisorEvents;
-  readonly #process: GaiadProcess;
+  readonly #process: NodeProcess;
   readonly #nodeLog: NodeLog;
   readonly #applier: OverlayApplier;
   readonly #overlay: OverlayRunner;
@@ -93,15 +99,7 @@ export class Supervisor {
     this.#events = events;
     const { chain, files } = options;
     this.#nodeLog = new NodeLog(files.log);
-    this.#process = new GaiadProcess({
-      command: chain.command,
-      startArguments: chain.startArguments,
-      home: chain.home,
-      recordFile: files.record,
-      log: this.#nodeLog,
-      signerSocket: socketOf(chain.signerAddress),
-      onExit: () => this.poke(),
-    });
+    this.#process = openProcess(chain, files.record, this.#nodeLog, () => this.poke());
     const { store, clock, log, keyFiles } = options;
     this.#applier = new OverlayApplier(chain, store);
     const process = this.#process;
@@ -352,7 +350,7 @@ export class Supervisor {
         const why = error instanceof Error ? error.message : String(error);
         this.#memory = ended(this.#memory, why, this.#options.clock.monotonicMs());
         this.#options.log.error(
-          { reason: why, command: this.#options.chain.command },
+          { reason: why, runs: this.#options.chain.runs },
           'gaiad could not be started',
         );
       }
@@ -360,12 +358,12 @@ export class Supervisor {
     terminate: async ({ pid, reason }) => {
       this.#options.log.info({ pid, reason }, 'gaiad is told to end');
       this.#memory = { ...this.#memory, terminatedAtMs: this.#options.clock.monotonicMs(), killed: false };
-      this.#process.signal('SIGTERM');
+      await this.#process.signal('SIGTERM');
     },
     kill: async ({ pid }) => {
       this.#options.log.warn({ pid }, 'gaiad did not end in time: it is killed');
       this.#memory = { ...this.#memory, killed: true };
-      this.#process.signal('SIGKILL');
+      await this.#process.signal('SIGKILL');
     },
   };
 
@@ -374,6 +372,18 @@ export class Supervisor {
     const { height } = inputs().node;
     this.#sinceStart = { atMs: clock.monotonicMs(), height, frozen: false, answered: false, found };
   }
+}
+
+function openProcess(
+  { runs, home, signerAddress }: SupervisorOptions['chain'],
+  recordFile: string,
+  log: NodeLog,
+  onExit: () => void,
+): NodeProcess {
+  const signerSocket = socketOf(signerAddress);
+  if (runs.by === 'unit') return new GaiadUnit({ unit: runs.unit, home, recordFile, log, signerSocket });
+  const { command, startArguments } = runs;
+  return new GaiadProcess({ command, startArguments, home, recordFile, log, signerSocket, onExit });
 }
 
 export function keyFileOf(gaiadHome: string, setting: unknown): string | undefined {

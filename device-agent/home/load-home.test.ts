@@ -58,6 +58,13 @@ test('all faults of both files at once, each by its path', async () => {
 });
 
 test.each<[string, string, string, RegExp]>([
+  ['neither a command nor a unit', config.replace(/^command.*\n/m, ''), node, /gaiad\.command: missing/],
+  [
+    'a command beside a unit',
+    config.replace('home =', 'unit = "gaiad.service"\nhome ='),
+    node,
+    /gaiad\.unit: beside command/,
+  ],
   ['a missing file', '', node, /config\.toml: there is no such file; .*beam init/],
   ['a signer on a sentry', config, node.replace('validator', 'sentry'), /signer: a sentry has none/],
   [
