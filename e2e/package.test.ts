@@ -116,7 +116,7 @@ test('bash completes commands, their subcommands and options', () => {
   const complete = (...words: string[]) =>
     execFileSync('bash', [
       '-c',
-      'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _beam; echo "${COMPREPLY[@]}"',
+      `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _beam; echo "\${COMPREPLY[@]}"`,
       'bash',
       script,
       'beam',
