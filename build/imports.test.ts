@@ -32,6 +32,7 @@ const mayImport: Record<string, string[]> = {
   ],
   simulator: ['protocol', 'signer', 'device-agent', 'lambdas', 'cloud-rules', 'local-cloud/engines'],
   infra: ['protocol', 'cloud-rules', 'lambdas/manifest.json', 'local-cloud'],
+  build: ['protocol', 'signer', 'cli'],
   // Measures what the others do: the soak's way to a chain's binary, too.
   bench: [
     'protocol',
@@ -68,7 +69,11 @@ function importsOf(text: string): string[] {
   return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)].map((match) => match[1] ?? '');
 }
 
-const files = Object.keys(mayImport).flatMap((folder) => [...sources(join(root, folder))]);
+/** This file's own text has imports that are none. */
+const self = fileURLToPath(import.meta.url);
+const files = Object.keys(mayImport)
+  .flatMap((folder) => [...sources(join(root, folder))])
+  .filter((file) => file !== self);
 const graph = new Map(
   files.map((file) => [
     relative(root, file),

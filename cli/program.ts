@@ -35,9 +35,9 @@ Exit codes: 0 done; 1 failed; 2 bad arguments or input, nothing was tried; 130 e
 \`beam signer start\` also 78: the server's configuration can't be used.
 
 First steps:
-  $ npm start                      a fleet on this machine
-  $ npx beam fleet show demo       its servers (in another terminal)
-  $ npx beam failover demo         a planned switch
+  $ npm start                      # a fleet on this machine
+  $ npx beam fleet show demo       # its servers (in another terminal)
+  $ npx beam failover demo         # a planned switch
 `,
     );
   addUp(program);

@@ -26,9 +26,12 @@ export function tcpAddress(node: string): { host: string; port: number } {
 }
 
 export const nodeFile = z.strictObject({
+  /** One validator identity on one chain, with all its servers. */
   fleet: fleetName,
+  /** This server's name in it. */
   node: nodeName,
   kind: nodeKind,
+  /** Where it stands: a standby in another zone is preferred. */
   zone: z.string().min(1).max(64).optional(),
 });
 export type NodeFile = z.infer<typeof nodeFile>;
@@ -41,12 +44,15 @@ export const configFile = z.strictObject({
     .strictObject({
       /** host:port of the MQTT endpoint (8883 on AWS). */
       mqtt: z.string().regex(/^[^:\s]+:\d+$/, 'must be host:port'),
+      /** AWS region of IoT, the tables and KMS; `local` for the local cloud. */
       region: z.string().min(1),
       /** Endpoint of the AWS APIs; left out on AWS itself. */
       https: z.url().optional(),
       /** CA of the endpoints; left out: the system's. */
       ca: path.optional(),
+      /** This server's certificate, PEM. */
       certificate: path,
+      /** Its private key, PEM, mode 0600; made here, leaves never. */
       key: path,
       /** An AWS shared credentials file; left out: the SDK's default chain. */
       credentials: path.optional(),
@@ -67,7 +73,9 @@ export const configFile = z.strictObject({
           'must be the name of a systemd service, such as gaiad.service',
         )
         .optional(),
+      /** The chain's home (`config/`, `data/`). Never the place of the consensus key under Beam's signer. */
       home: path,
+      /** Where this machine reaches gaiad's RPC. */
       rpc: z.url(),
       /** host:port at which the fleet's other servers reach this node's p2p. */
       p2p: z.string().regex(/^[^\s]+:\d+$/, 'must be host:port'),
@@ -118,6 +126,7 @@ export const configFile = z.strictObject({
         .string()
         .regex(/^[^\s]+:\d{1,5}$/, 'must be host:port')
         .optional(),
+      /** Folder of the signer's state and journal; not on the chain-data volume. */
       state: path.default('signer/state'),
       /** gaiad's priv_validator_laddr, a unix socket; not used where `node` is set. */
       socket: path.default('run/signer.sock'),
@@ -138,8 +147,11 @@ export const configFile = z.strictObject({
         .optional(),
       /** With `node`: our own key on that connection. Made at the first start, mode 0600. */
       connection_key: path.default('signer/connection_key.pem'),
+      /** Unix socket at which pilot and `beam signer status` speak to the signer. */
       control: path.default('run/signer-control.sock'),
+      /** DynamoDB table of the sign record. */
       table: z.string().min(3).default(signTableName),
+      /** The only chain for which the signer signs. */
       chain_id: z.string().min(1).max(50),
     })
     .superRefine(({ node, node_key }, context) => {
@@ -160,9 +172,17 @@ export const configFile = z.strictObject({
       port: z.number().int().min(0).max(65_535).default(26_680),
     })
     .prefault({}),
-  health: z.strictObject({ seconds: z.number().min(1).max(300).default(10) }).prefault({}),
+  health: z
+    .strictObject({
+      /** From one health message to the next. */
+      seconds: z.number().min(1).max(300).default(10),
+    })
+    .prefault({}),
   log: z
-    .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
+    .strictObject({
+      /** Of pilot and signer. */
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+    })
     .prefault({}),
 });
 export type ConfigFile = z.infer<typeof configFile>;

@@ -94,11 +94,17 @@ export const roleRequestEvent = z.object({
 export type RoleRequestEvent = z.infer<typeof roleRequestEvent>;
 
 export const eventKinds = [
+  /** A standby asks for the right to sign. */
   'role-request',
+  /** The pilot started. */
   'started',
+  /** gaiad was started, or found running. */
   'gaiad-started',
+  /** gaiad ended. */
   'gaiad-exited',
+  /** gaiad is healthy with an overlay. */
   'config-applied',
+  /** The signer found that another server holds the right to sign. */
   'fenced',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
@@ -112,16 +118,27 @@ export const plainEvent = z.object({
 export type PlainEvent = z.infer<typeof plainEvent>;
 
 export const alertKinds = [
+  /** An overlay, or a setting of the operator's own, is refused; nothing was changed. */
   'config-rejected',
+  /** gaiad did not become healthy with an overlay; the last good configuration is back. */
   'config-rolled-back',
+  /** The chain has a signature of our key that the record knows nothing of. */
   'foreign-signer',
+  /** The chain node is not up, or does not answer. */
   'gaiad-down',
+  /** The consensus key lies where gaiad could sign with it, or gaiad signs by itself. */
   'key-on-node',
+  /** A server is not heard by the cloud, or does not reach it. */
   'offline',
+  /** The sign record is missing, unreadable, another one, or not reached. */
   'record-trouble',
+  /** An operator's edit of a role was put back. */
   'role-edit-refused',
+  /** A failover was done, or is needed and can't be done. */
   'failover',
+  /** The signer does not answer. */
   'signer-down',
+  /** The signer refuses to sign, or is not enrolled. */
   'signer-refuses',
 ] as const;
 export type AlertKind = (typeof alertKinds)[number];

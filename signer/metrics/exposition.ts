@@ -64,7 +64,7 @@ export function exposition(status: SignerStatus, meter: SignMeter): string {
     ),
     counter(
       'beam_signer_refused_total',
-      'Requests refused, by reason code (docs/metrics.md).',
+      'Requests refused, by reason code (docs/alerts.md).',
       [...meter.refusedBy].map(([code, count]) => [{ code }, count]),
     ),
     histograms(meter),
