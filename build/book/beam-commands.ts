@@ -7,7 +7,11 @@ import { beamProgram } from '../../cli/program.ts';
 function idleProgram(): Command {
   const idle = (command: Command): void => {
     command.exitOverride().configureOutput({ writeOut: () => {}, writeErr: () => {} });
-    if (command.commands.length === 0) command.action(() => {});
+    // Each, so that nothing is ever run; one that only holds others needs one of them.
+    const holds = command.commands.length > 0 && command.options.length === 0;
+    command.action(() => {
+      if (holds) throw new CommanderError(1, 'beam.noCommand', `${command.name()} needs one of its commands`);
+    });
     for (const each of command.commands) idle(each);
   };
   const program = beamProgram();

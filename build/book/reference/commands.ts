@@ -1,5 +1,6 @@
 /** Every command of `beam`, from the program that reads them. */
 
+import { EventEmitter } from 'node:events';
 import type { Argument, Command, Option } from 'commander';
 import { exitCodes } from '../../../cli/errors.ts';
 import { beamProgram } from '../../../cli/program.ts';
@@ -25,7 +26,7 @@ export function commandsPage(root: string): string {
       ['code', '`beam start`', '`beam signer start`'],
       serviceExits(readSource(root, 'device-agent/main.ts'), readSource(root, 'signer/main.ts')),
     ),
-    ...leaves(program).flatMap((command) => commandPart(command)),
+    ...documented(program).flatMap((command) => commandPart(command)),
   );
 }
 
@@ -60,8 +61,9 @@ function serviceExits(pilot: string, signer: string): string[][] {
 }
 
 /** Commands that do something, in the order in which help lists them. */
-function leaves(command: Command): Command[] {
-  return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+function documented(command: Command): Command[] {
+  const own = command.commands.length === 0 || (command.parent !== null && command.options.length > 0);
+  return [...(own ? [command] : []), ...command.commands.flatMap(documented)];
 }
 
 export function fullName(command: Command): string {
@@ -104,7 +106,8 @@ function afterHelp(command: Command): string[] {
   const write = (part: string) => {
     text += part;
   };
-  command.emit('afterHelp', { error: false, command, write });
+  const emitter: unknown = command;
+  if (emitter instanceof EventEmitter) emitter.emit('afterHelp', { error: false, command, write });
   const paragraphs = text
     .split(/\n{2,}|\n(?=Examples:|Exit code)/)
     .map((paragraph) => paragraph.replace(/^\n+|\s+$/g, ''))

@@ -56,8 +56,9 @@ export function schemaRows(schema: z.ZodType, named: NamedSchemas): SchemaRow[] 
 function wordsOfChecks(schema: z.core.$ZodType): string | undefined {
   const checks = [schema._zod.def, ...(schema._zod.def.checks ?? []).map((check) => check._zod.def)];
   for (const def of checks) {
-    const error = 'error' in def && typeof def.error === 'function' ? def.error({}) : undefined;
-    if (typeof error === 'string') return error;
+    if (!('error' in def) || typeof def.error !== 'function') continue;
+    const said: unknown = Reflect.apply(def.error, undefined, [{}]);
+    if (typeof said === 'string') return said;
   }
   return undefined;
 }
