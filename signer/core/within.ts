@@ -1,13 +1,14 @@
 /** Waits that end early, without an AbortController each: a signer makes several a request, and they are slow to make. */
 
-import type { Clock } from './ports.ts';
-
 /** What `Clock.sleep` listens to: an AbortSignal, or a Waker. */
 export interface Wakeable {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
+
+/** `Clock.sleep`. */
+export type Sleep = (ms: number, signal?: Wakeable) => Promise<void>;
 
 export class Waker implements Wakeable {
   #aborted = false;
@@ -31,7 +32,7 @@ export class Waker implements Wakeable {
 
 /** @param late called once the time is over, `work` or not; what it returns is thrown */
 export async function within<T>(
-  sleep: Clock['sleep'],
+  sleep: Sleep,
   ms: number,
   work: Promise<T>,
   late: () => Error,
