@@ -31,12 +31,7 @@ export class Waker implements Wakeable {
 }
 
 /** @param late called once the time is over, `work` or not; what it returns is thrown */
-export async function within<T>(
-  sleep: Sleep,
-  ms: number,
-  work: Promise<T>,
-  late: () => Error,
-): Promise<T> {
+export async function within<T>(sleep: Sleep, ms: number, work: Promise<T>, late: () => Error): Promise<T> {
   const done = new Waker();
   const timeUp = sleep(ms, done).then((): Promise<never> => {
     if (!done.aborted) throw late();
