@@ -47,17 +47,18 @@ function wholeFault(program: Command, args: readonly string[]): string | undefin
 
 function partialFault(program: Command, args: readonly string[]): string | undefined {
   let commands = [program];
+  let isValue = false;
   for (const word of args) {
+    if (isValue && !word.startsWith('-')) {
+      isValue = false;
+      continue;
+    }
     if (word.startsWith('-')) {
       const flag = word.replace(/[=,].*$/, '');
-      const known = flag === '--help' || flag === '-h';
-      if (
-        !known &&
-        !commands.some((command) =>
-          command.options.some(({ long, short }) => long === flag || short === flag),
-        )
-      )
-        return `unknown option '${flag}'`;
+      const options = commands.flatMap((command) => command.options);
+      const option = options.find(({ long, short }) => long === flag || short === flag);
+      if (!option && flag !== '--help' && flag !== '-h') return `unknown option '${flag}'`;
+      isValue = flag === word && option !== undefined && (option.required || option.optional);
       continue;
     }
     const below = commands.flatMap((command) => command.commands);
