@@ -17,6 +17,7 @@ import { readMarkdown } from './markdown.ts';
 import { mermaidFault } from './mermaid.ts';
 import { referencePages } from './reference/pages.ts';
 import { readSource } from './reference/schema-table.ts';
+import { metrics } from './reference/signer.ts';
 import { unionMembers } from './reference/source-comments.ts';
 import { typescriptFaults } from './typescript.ts';
 
@@ -55,6 +56,18 @@ test('every command, and every example of TOML, JSON and Mermaid, is one that th
   ]);
   expect(faults).toEqual([]);
   expect(shellSyntaxFaults(book)).toEqual([]);
+});
+
+test('every metric that a document names is served', () => {
+  const served = new Set(metrics().map(({ name }) => name));
+  const named = [...book.keys()].flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/\bbeam_signer_\w+/g)].map(([name]) => ({
+      file,
+      name,
+    })),
+  );
+  expect(named.length).toBeGreaterThan(served.size);
+  expect(named.filter(({ name }) => !served.has(name.replace(/_(bucket|sum|count)$/, '')))).toEqual([]);
 });
 
 test('every example of TypeScript compiles', () => {

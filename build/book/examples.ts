@@ -12,7 +12,24 @@ import {
   reportedRoleState,
   reportedStatus,
 } from '../../protocol/shadows.ts';
+import { beatItem, signRecord } from '../../protocol/sign-record.ts';
 import { alertMessage, healthMessage, plainEvent, roleRequestEvent } from '../../protocol/topics.ts';
+
+/** All that a server's signer names in the sign table: what the seal alone names is left out. */
+const signerAttributes = new Set([...Object.keys(signRecord.shape), ...Object.keys(beatItem.shape)]);
+signerAttributes.delete('sealedAt');
+const signerCondition = z.object({
+  Condition: z.object({
+    'ForAllValues:StringEquals': z.object({
+      'dynamodb:Attributes': z
+        .array(z.string())
+        .refine(
+          (names) => isDeepStrictEqual(new Set(names), signerAttributes),
+          `must name ${[...signerAttributes].join(', ')}`,
+        ),
+    }),
+  }),
+});
 
 const jsonExamples: Record<string, z.ZodType> = {
   'role desired': desiredRole,
@@ -25,6 +42,7 @@ const jsonExamples: Record<string, z.ZodType> = {
   event: plainEvent,
   alert: alertMessage,
   manifest: lambdaManifest,
+  'signer condition': signerCondition,
 };
 
 /** A whole config.toml, into which a document's piece is put. */

@@ -91,6 +91,7 @@ function bracketLength(text: string): number {
 /** Without a prompt, assignments, and what runs the rest as somebody else. */
 function withoutPrefix(words: readonly string[]): string[] {
   const [first = '', ...rest] = words;
+  if (first === 'runuser' && rest.includes('--')) return withoutPrefix(rest.slice(rest.indexOf('--') + 1));
   if (first === '$' || first === 'sudo' || first === 'npx' || /^[A-Za-z_]\w*=/.test(first)) {
     const user = first === 'sudo' && rest[0] === '-u' ? rest.slice(2) : rest;
     return withoutPrefix(user);
