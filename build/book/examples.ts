@@ -53,9 +53,11 @@ const wholeConfig = {
     certificate: 'certs/device.pem.crt',
     key: 'certs/device.key',
   },
-  gaiad: { command: ['gaiad'], home: '/srv/gaiad', rpc: 'http://127.0.0.1:26657', p2p: '10.0.0.5:26656' },
+  gaiad: { home: '/srv/gaiad', rpc: 'http://127.0.0.1:26657', p2p: '10.0.0.5:26656' },
   signer: { chain_id: 'cosmoshub-4' },
 };
+/** What it needs as well, where the piece does not name a unit. */
+const commandConfig = { gaiad: { command: ['gaiad'] } };
 const wholeNode = { fleet: 'hub', node: 'a', kind: 'validator' };
 
 /** @returns what is wrong, or undefined */
@@ -67,7 +69,7 @@ export function tomlFault(text: string, example: string): string | undefined {
     return `no TOML: ${error instanceof Error ? error.message.split('\n')[0] : error}`;
   }
   try {
-    if (example === 'config.toml') parseConfig(configFile, merged(wholeConfig, piece), 'config.toml');
+    if (example === 'config.toml') parseConfig(configFile, merged(configBeside(piece), piece), 'config.toml');
     else if (example === 'node.toml') parseConfig(nodeFile, merged(wholeNode, piece), 'node.toml');
     else if (example !== '') return `nothing is known of an example of '${example}'`;
     return undefined;
@@ -91,6 +93,11 @@ export function jsonFault(text: string, example: string): string | undefined {
   const parsed = schema.safeParse(value);
   if (!parsed.success) return z.prettifyError(parsed.error).replaceAll('\n', ' ');
   return isDeepStrictEqual(parsed.data, value) ? undefined : `has a field that ${example} does not have`;
+}
+
+function configBeside(piece: unknown): unknown {
+  const hasUnit = isTable(piece) && isTable(piece.gaiad) && 'unit' in piece.gaiad;
+  return hasUnit ? wholeConfig : merged(wholeConfig, commandConfig);
 }
 
 function merged(whole: unknown, piece: unknown): unknown {
