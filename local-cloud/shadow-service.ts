@@ -120,8 +120,8 @@ export function createShadowService(
     request(key, operation, payload, via, isThrottled = false) {
       const id = pairKey(key.thing, key.shadow ?? '');
       return new Promise((answer) => {
-        const inItsContext = AsyncLocalStorage.snapshot();
-        const request = { key, operation, payload, via, answer, inItsContext };
+        // The work goes on in the context of the one that begins it.
+        const request = { key, operation, payload, via, answer, inItsContext: <R>(act: () => R) => act() };
         if (isThrottled || (rate && !rate.take(key.thing, nowMs()))) {
           const refused = refusal(request, tooManyRequests, nowMs());
           send(request, [refused]);
@@ -129,7 +129,7 @@ export function createShadowService(
         }
         const queue = waiting.get(id);
         if (queue) {
-          queue.push(request);
+          queue.push({ ...request, inItsContext: AsyncLocalStorage.snapshot() });
           return;
         }
         const started = [request];

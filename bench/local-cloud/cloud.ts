@@ -35,7 +35,17 @@ export async function startCloud(folder: string, more: readonly string[] = []): 
   const args = [join(ownBundles(), 'local-cloud.js'), '--data', join(folder, 'data'), '--json'];
   const child = spawn(
     process.execPath,
-    [...args, '--mqtt-port', '0', '--https-port', '0', '--log-level', 'warn', ...more],
+    [
+      ...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []),
+      ...args,
+      '--mqtt-port',
+      '0',
+      '--https-port',
+      '0',
+      '--log-level',
+      'warn',
+      ...more,
+    ],
     { stdio: ['ignore', openSync(out, 'w'), openSync(join(folder, 'log'), 'a')] },
   );
   const ended = () =>
@@ -57,6 +67,12 @@ export async function endProcess(child: ChildProcess, signal: NodeJS.Signals = '
 export function residentMegabytes(pid: number | undefined): number {
   const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Math.round(Number(found?.[1] ?? 0) / 1024);
+}
+
+/** User and system time of all of a process's threads, from /proc: ticks of 10 ms. */
+export function cpuMs(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 export interface Device {

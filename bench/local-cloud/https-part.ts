@@ -1,15 +1,23 @@
 /** Named-shadow updates over HTTP(S), one after the other and 50 at once, against the peers. */
 
 import { type Quantiles, quantiles } from '../sign/quantiles.ts';
+import { cpuMs } from './cloud.ts';
 import { type Place, RawConnection, signedRequest } from './raw-http.ts';
 
 const connectionsMany = 50;
 const warmUpMs = 1_000;
 
+export interface Rate {
+  perSecond: number;
+  ms: Quantiles;
+  /** Of the server's process, a request: what the machine's other work leaves alone. */
+  cpuMs: number;
+}
+
 export interface UpdateRates {
-  sequential: { perSecond: number; ms: Quantiles };
+  sequential: Rate;
   /** 50 connections, one request in flight on each. */
-  at50: { perSecond: number; ms: Quantiles };
+  at50: Rate;
 }
 
 const thing = (index: number) => `bench_${index}`;
@@ -26,7 +34,12 @@ function updates(place: Place): Buffer[] {
   );
 }
 
-async function run(place: Place, connections: number, seconds: number): Promise<UpdateRates['at50']> {
+async function run(
+  place: Place,
+  pid: number | undefined,
+  connections: number,
+  seconds: number,
+): Promise<Rate> {
   const requests = updates(place);
   const open = await Promise.all(Array.from({ length: connections }, () => RawConnection.open(place)));
   const measure = async (ms: number): Promise<number[]> => {
@@ -47,10 +60,12 @@ async function run(place: Place, connections: number, seconds: number): Promise<
   };
   await measure(warmUpMs);
   const since = performance.now();
+  const cpuBefore = cpuMs(pid);
   const times = await measure(seconds * 1000);
+  const cpu = (cpuMs(pid) - cpuBefore) / times.length;
   const perSecond = Math.round(times.length / ((performance.now() - since) / 1000));
   for (const connection of open) connection.close();
-  return { perSecond, ms: quantiles(times) };
+  return { perSecond, ms: quantiles(times), cpuMs: Math.round(cpu * 1000) / 1000 };
 }
 
 /** moto has shadows of registered things only. */
@@ -61,6 +76,13 @@ export async function makeThings(place: Place): Promise<void> {
   connection.close();
 }
 
-export async function measureUpdates(place: Place, seconds: number): Promise<UpdateRates> {
-  return { sequential: await run(place, 1, seconds), at50: await run(place, connectionsMany, seconds) };
+export async function measureUpdates(
+  place: Place,
+  pid: number | undefined,
+  seconds: number,
+): Promise<UpdateRates> {
+  return {
+    sequential: await run(place, pid, 1, seconds),
+    at50: await run(place, pid, connectionsMany, seconds),
+  };
 }

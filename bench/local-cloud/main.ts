@@ -61,7 +61,7 @@ const parts: Record<PartName, Part> = {
     const cloud = await startCloud(folder, bare(folder));
     const peers: Peer[] = [];
     try {
-      const own = await measureUpdates(placeOf(cloud.ready), seconds);
+      const own = await measureUpdates(placeOf(cloud.ready), cloud.child.pid, seconds);
       say(
         `local cloud: ${own.sequential.perSecond}/s, at 50 ${own.at50.perSecond}/s, p99 ${own.at50.ms.p99} ms`,
       );
@@ -72,7 +72,7 @@ const parts: Record<PartName, Part> = {
         const peer = await startPeer(bin, name);
         peers.push(peer);
         await makeThings(peer.place);
-        const rates = await measureUpdates(peer.place, seconds);
+        const rates = await measureUpdates(peer.place, peer.child.pid, seconds);
         await endProcess(peer.child);
         results[name] = { version: peer.version, ...rates };
         say(
@@ -91,7 +91,7 @@ const parts: Record<PartName, Part> = {
         },
       };
     } finally {
-      for (const { child } of [cloud, ...peers]) await endProcess(child);
+      for (const { child } of [cloud, ...peers]) await endProcess(child, 'SIGTERM');
     }
   },
 

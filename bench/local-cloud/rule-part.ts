@@ -17,7 +17,7 @@ exports.handler = async (event) => {
 };
 `;
 
-/** @returns arguments of the cloud that has the function `bench` */
+/** @returns arguments of a cloud that has the function `bench`, and nothing of Beam's: no rules, no other functions */
 export function writeFunction(folder: string): string[] {
   mkdirSync(join(folder, 'lambdas/bench'), { recursive: true });
   writeFileSync(join(folder, 'lambdas/bench/index.cjs'), handler);
@@ -33,7 +33,12 @@ export function writeFunction(folder: string): string[] {
     },
   ];
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ functions }));
-  return ['--lambdas', join(folder, 'lambdas'), '--manifest', join(folder, 'manifest.json')];
+  for (const kind of ['rules', 'policies', 'templates', 'role-aliases'])
+    mkdirSync(join(folder, 'cloud-rules', kind), { recursive: true });
+  const [lambdas, manifest, rules] = ['lambdas', 'manifest.json', 'cloud-rules'].map((name) =>
+    join(folder, name),
+  );
+  return ['--lambdas', String(lambdas), '--manifest', String(manifest), '--rules', String(rules)];
 }
 
 export async function measureRule(
