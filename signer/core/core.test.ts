@@ -3,6 +3,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { beatPeriodMs } from '../../protocol/signer-control.ts';
+import { signerSummary } from '../../protocol/topics.ts';
 import { parseResponse } from '../privval/messages.ts';
 import { Refusal } from '../refusal.ts';
 import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
@@ -11,6 +12,7 @@ import { quietNetwork } from '../rehearsal/table.ts';
 import { isLost, watchBeat } from './beat-watch.ts';
 import { blockMs, noBlocks, withHeight } from './block-clock.ts';
 import { claimInMs } from './claim-timing.ts';
+import { ClosedGuard } from './guard.ts';
 import type { RecordStore } from './ports.ts';
 import { RecordView } from './record-view.ts';
 import { parseTimestamp, timestampText } from './request.ts';
@@ -35,6 +37,17 @@ const state: SignerState = enrolledState(
   },
   'done',
 );
+
+test('a signer that refuses from its start is heard, however long its reason', () => {
+  const lost = new Refusal('state-lost', `${'/deep'.repeat(100)}/state.json is gone`);
+  const guard = new ClosedGuard(lost, {
+    epoch: 0,
+    height: 0,
+    guard: 'none',
+    released: { height: 0, round: 0, step: 3 },
+  });
+  expect(signerSummary.safeParse({ ...guard.status(), address: 'A' }).error).toBeUndefined();
+});
 
 test('marks on disk only rise, whatever is seen in whatever order', () => {
   const position = fc.record({

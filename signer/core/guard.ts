@@ -49,7 +49,8 @@ export class ClosedGuard implements Guard {
   constructor(refusal: Refusal, status: Omit<GuardStatus, 'state' | 'reason' | 'code'>) {
     this.#refusal = refusal;
     const state = refusal.code === 'not-enrolled' ? 'unenrolled' : 'refusing';
-    this.#status = { ...status, state, reason: refusal.message, code: refusal.code };
+    // A longer one than the status admits would leave pilot and `beam signer status` without any.
+    this.#status = { ...status, state, reason: refusal.message.slice(0, 300), code: refusal.code };
   }
 
   async start(): Promise<void> {}
