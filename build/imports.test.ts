@@ -33,6 +33,7 @@ const mayImport: Record<string, string[]> = {
   simulator: ['protocol', 'signer', 'device-agent', 'lambdas', 'cloud-rules', 'local-cloud/engines'],
   infra: ['protocol', 'cloud-rules', 'lambdas/manifest.json', 'local-cloud'],
   build: ['protocol', 'signer', 'cli'],
+  fuzz: ['protocol', 'local-cloud', 'certs-scripts'],
   // Measures what the others do: the soak's way to a chain's binary, too.
   bench: [
     'protocol',

@@ -1,5 +1,6 @@
 /** Texts, regular expressions and digests. */
 import { createHash } from 'node:crypto';
+import { inBounds, inTime } from './bounded.ts';
 import { literalText, ofTexts, type SqlFunction } from './function.ts';
 import type { Expression } from './syntax.ts';
 import { toInt, toText, type Value } from './values.ts';
@@ -64,9 +65,23 @@ function replaceMatches(text: string, pattern: string, replacement: string): Val
     const expanded = expand(replacement, match);
     if (expanded === undefined) return undefined;
     out += text.slice(end, match.index) + expanded;
+    inBounds('regexp_replace', out.length);
     end = match.index + match[0].length;
   }
   return out + text.slice(end);
+}
+
+function replaceAll(text: string, part: string, by: string): string {
+  const pieces = text.split(part);
+  inBounds('replace', text.length + (pieces.length + 1) * by.length);
+  return text.replaceAll(part, () => by);
+}
+
+/** A regular expression would look at each blank's whole rest. */
+function withoutEndingBlanks(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--;
+  return text.slice(0, end);
 }
 
 function concat(values: Value[]): Value {
@@ -104,20 +119,29 @@ export const textFunctions: Record<string, SqlFunction> = {
   md5: digest('md5'),
   numbytes: ofTexts(1, (text) => Buffer.byteLength(text)),
   regexp_matches: {
-    ...ofTexts(2, (text, pattern) => compile(pattern)?.test(text)),
-    check: checkPattern,
-  },
-  regexp_replace: { ...ofTexts(3, replaceMatches), check: checkPattern },
-  regexp_substr: {
     ...ofTexts(2, (text, pattern) => {
       const regexp = compile(pattern);
-      return regexp?.exec(text)?.[0];
+      return regexp && inTime('regexp_matches', () => regexp.test(text));
     }),
     check: checkPattern,
   },
-  replace: ofTexts(3, (text, part, by) => text.replaceAll(part, () => by)),
+  regexp_replace: {
+    ...ofTexts(3, (...texts) => {
+      const [text = '', pattern = '', replacement = ''] = texts;
+      return inTime('regexp_replace', () => replaceMatches(text, pattern, replacement));
+    }),
+    check: checkPattern,
+  },
+  regexp_substr: {
+    ...ofTexts(2, (text, pattern) => {
+      const regexp = compile(pattern);
+      return regexp && inTime('regexp_substr', () => regexp.exec(text)?.[0]);
+    }),
+    check: checkPattern,
+  },
+  replace: ofTexts(3, replaceAll),
   rpad: pad((text, spaces) => text + spaces),
-  rtrim: ofTexts(1, (text) => text.replace(/[\t ]+$/, '')),
+  rtrim: ofTexts(1, withoutEndingBlanks),
   sha1: digest('sha1'),
   sha224: digest('sha224'),
   sha256: digest('sha256'),
