@@ -186,9 +186,12 @@ const sql = pure('sql', fc.tuple(statementText, evilPayload), ([text, raw]) => {
   onlyKnownErrors(['SqlError', 'Error'], () => evaluateStatement(parseStatement(text), message(raw)));
 });
 
+/** A variable, or a template's expression, as a document writes it. */
+const v = (text: string) => `\${${text}}`;
+
 const templateText = fc.oneof(
-  wordsOf([...sqlWords, '${', '}', '${topic()}', '${a.b}', '${newuuid()}', '$', '{'], 8),
-  damaged(fc.constant('beam/${topic(2)}/${a.b}/${timestamp()}')),
+  wordsOf([...sqlWords, '${', '}', v('topic()'), v('a.b'), v('newuuid()'), '$', '{'], 8),
+  damaged(fc.constant(`beam/${v('topic(2)')}/${v('a.b')}/${v('timestamp()')}`)),
 );
 const templates = pure('template', fc.tuple(templateText, evilPayload), ([text, raw]) => {
   onlyKnownErrors(['SqlError', 'Error'], () => fillTemplate(parseTemplate(text), message(raw)));
@@ -209,10 +212,10 @@ const policyText = fc.oneof(
         '?',
         '**',
         `${'*a'.repeat(30)}b`,
-        '${iot:ClientId}',
+        v('iot:ClientId'),
         '${',
-        '${iot:Connection.Thing.Attributes[x]}',
-        '${iot:nothing}',
+        v('iot:Connection.Thing.Attributes[x]'),
+        v('iot:nothing'),
       ),
       name,
     )

@@ -11,6 +11,7 @@ import type { Target } from './target.ts';
 
 const usage = `usage: npm run fuzz -- [--inputs 100000] [--seed N] [--target NAME]… [--json]`;
 const megabytesMax = 1500;
+const inputCharactersMax = 1000;
 
 interface Result {
   target: string;
@@ -32,7 +33,7 @@ async function fuzz(target: Target, inputs: number, seed: number): Promise<Resul
     });
     const megabytes = Math.round(process.memoryUsage.rss() / 1024 / 1024);
     const fault = details.failed
-      ? fc.defaultReportMessage(details)
+      ? `${String(details.errorInstance)}\nwith --seed ${seed}, run ${details.counterexamplePath}: ${fc.stringify(details.counterexample).slice(0, inputCharactersMax)}`
       : megabytes > megabytesMax
         ? `the process has ${megabytes} MB`
         : undefined;

@@ -202,6 +202,11 @@ test.each([
   ['not an object', '[]', 'SerializationException'],
   ['another type', '{"TableName":7}', 'SerializationException'],
   [
+    'a null where members are looked for',
+    '{"TableName":"beam-sign","Key":{"key":null}}',
+    'SerializationException',
+  ],
+  [
     'an expression that does not parse',
     '{"TableName":"beam-sign","Key":{"key":{"S":"a"}},"UpdateExpression":"SET"}',
     'ValidationException',

@@ -111,8 +111,11 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
     const wantsOld = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
     try {
       const { answer } = await store.run((dynaliteStore, callback) => {
-        const data = validations.checkTypes(input, known.valid.types);
-        validations.checkValidations(data, known.valid.types, known.valid.custom, dynaliteStore);
+        const data = validated(() => {
+          const checked = validations.checkTypes(input, known.valid.types);
+          validations.checkValidations(checked, known.valid.types, known.valid.custom, dynaliteStore);
+          return checked;
+        });
         known.action(dynaliteStore, data, callback);
       });
       return { status: 200, body: answer };
@@ -167,6 +170,21 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
     },
     close,
   };
+}
+
+/** What dynalite's checks stumble over (a null where it looks for members, thousands of levels) is bad input: nothing was done yet. */
+function validated<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (isClientError(error)) throw error;
+    const { status, body } = refusal(
+      'SerializationException',
+      `The request has a member of another kind than it must be (${error instanceof Error ? error.message : String(error)})`,
+      'com.amazon.coral.service',
+    );
+    throw Object.assign(new Error(body.message, { cause: error }), { statusCode: status, body });
+  }
 }
 
 /** A kill between the two writes of CreateTable leaves a table half made. */

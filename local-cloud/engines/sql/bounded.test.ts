@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { parsePayload } from './message.ts';
 import { run } from './sample-message.ts';
 
 const xs = 'x'.repeat(40);
@@ -20,4 +21,10 @@ test('a replacement that makes megabytes of a message is refused, blanks at the 
   const since = performance.now();
   expect(run("SELECT length(rtrim(a)) AS r FROM 'a'", { a: blanks })).toEqual({ r: 120_001 });
   expect(performance.now() - since).toBeLessThan(1_000);
+});
+
+test('a payload of thousands of levels is no JSON to a rule', () => {
+  const nested = (levels: number) => Buffer.from(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+  expect(parsePayload(nested(20_000))).toBeUndefined();
+  expect(parsePayload(nested(900))).toBeDefined();
 });

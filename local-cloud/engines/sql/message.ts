@@ -21,10 +21,19 @@ export interface Message {
   getThingShadow?(thing: string, shadow: string | undefined): ObjectValue | undefined;
 }
 
-/** @returns undefined where the bytes are not UTF-8, or not JSON */
+/** A value of more levels would end what walks it, which calls itself once a level. */
+const levelsMax = 1000;
+
+function isTooDeep(value: Value, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isTooDeep(member, levels - 1));
+}
+
+/** @returns undefined where the bytes are not UTF-8, not JSON, or nested beyond any use */
 export function parsePayload(raw: Buffer): Value {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw));
+    const value: Value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw));
+    return isTooDeep(value, levelsMax) ? undefined : value;
   } catch {
     return undefined;
   }
