@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { currentBundles } from '../../build/bundle.js';
 import { judge, missingPython, policiesOf } from './policies.js';
 import { checkRoots, infra, missing, renderedResources, roots } from './terraform.js';
 
@@ -67,7 +68,10 @@ if (noTerraform) {
   skip(compared, noTerraform);
   skip(judged, noTerraform);
 } else {
-  check(`terraform fmt, validate, test: ${roots.map((root) => `infra/${root}`).join(', ')}`, checkRoots);
+  const lambdas = join(await currentBundles(), 'lambdas');
+  check(`terraform fmt, validate, test: ${roots.map((root) => `infra/${root}`).join(', ')}`, () =>
+    checkRoots(lambdas),
+  );
   let resources = [];
   check('mocked plans', () => {
     resources = renderedResources();

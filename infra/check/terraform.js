@@ -29,12 +29,16 @@ export function missing() {
   return undefined;
 }
 
-/** Formatting, `terraform validate` and `terraform test` of every root. @returns {boolean} whether all is well */
-export function checkRoots() {
+/**
+ * Formatting, `terraform validate` and `terraform test` of every root.
+ * @param {string} lambdas folder of the functions' zips, for the examples
+ * @returns {boolean} whether all is well
+ */
+export function checkRoots(lambdas) {
   const { status } = spawnSync(
     checker,
     roots.map((root) => join(infra, root)),
-    { stdio: 'inherit' },
+    { stdio: 'inherit', env: { ...process.env, TF_VAR_lambdas: lambdas } },
   );
   return status === 0;
 }

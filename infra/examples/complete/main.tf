@@ -30,14 +30,20 @@ locals {
   }
 }
 
+locals {
+  # `npm run bundle` writes them.
+  lambdas = coalesce(var.lambdas, "${path.root}/../../../dist/lambdas")
+}
+
 module "commander" {
   source = "../../modules/commander"
 
   fleets             = [var.fleet]
   alert_emails       = var.alert_emails
   consensus_key_arns = module.validators.consensus_key_arns
-  # `npm run bundle` writes them.
-  lambda_packages = { for file in fileset("${path.root}/../../../dist/lambdas", "*.zip") : trimsuffix(file, ".zip") => "${path.root}/../../../dist/lambdas/${file}" }
+  lambda_packages = {
+    for file in fileset(local.lambdas, "*.zip") : trimsuffix(file, ".zip") => "${local.lambdas}/${file}"
+  }
 }
 
 module "network" {

@@ -58,3 +58,9 @@ variable "alert_emails" {
   type        = set(string)
   default     = []
 }
+
+variable "lambdas" {
+  description = "Folder of the functions' zips. Null: dist/lambdas of this checkout."
+  type        = string
+  default     = null
+}

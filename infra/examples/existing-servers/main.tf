@@ -33,13 +33,25 @@ variable "alert_emails" {
   default     = []
 }
 
+variable "lambdas" {
+  description = "Folder of the functions' zips. Null: dist/lambdas of this checkout."
+  type        = string
+  default     = null
+}
+
+locals {
+  # `npm run bundle` writes them.
+  lambdas = coalesce(var.lambdas, "${path.root}/../../../dist/lambdas")
+}
+
 module "commander" {
   source = "../../modules/commander"
 
   fleets       = var.fleets
   alert_emails = var.alert_emails
-  # `npm run bundle` writes them.
-  lambda_packages = { for file in fileset("${path.root}/../../../dist/lambdas", "*.zip") : trimsuffix(file, ".zip") => "${path.root}/../../../dist/lambdas/${file}" }
+  lambda_packages = {
+    for file in fileset(local.lambdas, "*.zip") : trimsuffix(file, ".zip") => "${local.lambdas}/${file}"
+  }
 }
 
 output "mqtt_endpoint" {
