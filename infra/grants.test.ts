@@ -39,9 +39,11 @@ const subjects: Record<string, (used: Used, call: UsedCall) => string[]> = {
       expect(name).toBe('alert');
       return here('iot', `topic/${topics.alert('*', '*', '*' as 'failover')}`);
     }),
-  'lambdas/provision/index.ts': (_, { action }) => [
-    action.startsWith('dynamodb:') ? table(fleetTableName) : here('iot', 'thing/*'),
-  ],
+  'lambdas/provision/index.ts': (_, { action }) => {
+    if (action.startsWith('dynamodb:')) return [table(fleetTableName)];
+    // IAM knows no resource for it.
+    return [action === 'iot:ListThingPrincipals' ? '*' : here('iot', 'thing/*')];
+  },
   'lambdas/peers/read-fleet.ts': () => [here('iot', `thinggroup/${thingGroupName('x').replace(/x$/, '*')}`)],
 };
 

@@ -50,11 +50,16 @@ export function missingPython() {
 export function policiesOf(resources) {
   return resources
     .filter(({ type, after }) => type !== 'aws_iot_policy' && typeof after.policy === 'string')
-    .map(({ root, address, after }) => ({ name: `${root} ${address}`, document: after.policy }));
+    .map(({ root, type, address, after }) => ({
+      name: `${root} ${address}`,
+      document: after.policy,
+      // In a key's own policy * is the key.
+      starIsItself: type === 'aws_kms_key',
+    }));
 }
 
 /**
- * @param {{ name: string, document: string }[]} policies
+ * @param {{ name: string, document: string, starIsItself?: boolean }[]} policies
  * @returns {string[]} what is wrong, one finding a line
  */
 export function judge(policies) {
@@ -73,10 +78,15 @@ export function judge(policies) {
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line))
-      .map(({ severity, title, description, detail, location }) => {
-        const index = Number(/(\d+)\.json$/.exec(location.filepath ?? '')?.[1]);
-        return `${policies[index]?.name}: ${severity} ${title}: ${description} ${JSON.stringify(detail)}`;
-      });
+      .map((finding) => ({
+        ...finding,
+        policy: policies[Number(/(\d+)\.json$/.exec(finding.location.filepath ?? '')?.[1])],
+      }))
+      .filter(({ issue, policy }) => !(issue === 'RESOURCE_STAR' && policy?.starIsItself))
+      .map(
+        ({ severity, title, description, detail, policy }) =>
+          `${policy?.name}: ${severity} ${title}: ${description} ${JSON.stringify(detail)}`,
+      );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -104,6 +104,7 @@ configure_gaiad() {
 }
 
 # A sentry takes one of the fleet's free Elastic IPs, and with it the name that is on it. Who else tries the same one loses.
+# shellcheck disable=SC2016  # the backquotes are JMESPath's
 take_address() {
   local instance free allocation name
   instance=$(metadata instance-id)
