@@ -54,6 +54,7 @@ const testsMayImport: Record<string, string[]> = {
   'certs-scripts': ['local-cloud'],
   'local-cloud': ['certs-scripts'],
   'local-fleet': [],
+  infra: ['build/book'],
 };
 
 function* sources(folder: string): Generator<string> {

@@ -7,10 +7,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { openBeamChecker } from '../build/book/beam-commands.ts';
 
 const script = resolve(dirname(fileURLToPath(import.meta.url)), 'modules/server/files/install.sh');
 const folder = mkdtempSync(join(tmpdir(), 'beam-install-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const text = readFileSync(script, 'utf8');
+const packaging = resolve(dirname(script), '../../../../packaging');
 
 const settings = join(folder, 'install.env');
 writeFileSync(settings, "REGION='eu-central-1'\nNODE_JS_URL=''\n");
@@ -53,4 +57,26 @@ const noCurl = spawnSync('curl', ['--version']).error !== undefined;
 test('sourced, the script does nothing by itself; this Node is new enough for it', () => {
   expect(bash('true')).toEqual({ status: 0, stdout: '', stderr: '' });
   expect(bash('install_node_js')).toMatchObject({ status: 0 });
+});
+
+test('commands, options, units and folders are those of beam and of its package', () => {
+  const beam = openBeamChecker();
+  const values = text.slice(text.indexOf('local options=('), text.indexOf('beam init "'));
+  const options = [...values.matchAll(/--[a-z][a-z0-9-]*/g)].map(([option]) => option);
+  expect(options).toContain('--packaged');
+  expect(beam.partial(['init', ...options])).toBeUndefined();
+  expect(beam.partial(['register', '--home'])).toBeUndefined();
+  expect(beam.partial(['fleet', 'admit', '--kind'])).toBeUndefined();
+
+  expect(readdirSync(join(packaging, 'systemd'))).toEqual(
+    expect.arrayContaining(
+      [...text.matchAll(/\b(?:beam|gaiad)(?:-signer)?\.service/g)].map(([unit]) => unit),
+    ),
+  );
+  expect(readFileSync(join(packaging, 'systemd/gaiad.service'), 'utf8')).toContain(
+    'ExecStart=/usr/local/bin/gaiad start --home /var/lib/gaiad\n',
+  );
+  const folders = readFileSync(join(packaging, 'tmpfiles.conf'), 'utf8');
+  for (const folder of ['/etc/beam', '/var/lib/beam', '/var/lib/beam/certs', '/var/lib/gaiad'])
+    expect(folders).toMatch(new RegExp(`^d ${folder} `, 'm'));
 });

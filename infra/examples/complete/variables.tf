@@ -28,6 +28,7 @@ variable "chain" {
     genesis            = object({ url = string, sha256 = optional(string) })
     minimum_gas_prices = optional(string, "0.005uatom")
     seeds              = optional(string, "")
+    untried            = optional(bool, false)
   })
 }
 

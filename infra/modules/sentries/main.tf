@@ -31,7 +31,6 @@ module "server" {
   fleet           = var.fleet
   kind            = "sentry"
   chain           = var.chain
-  untried_chains  = var.untried_chains
   gaiad           = var.gaiad
   beam            = var.beam
   node_js         = var.node_js

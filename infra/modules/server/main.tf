@@ -1,9 +1,6 @@
 # What a server is told at its first start, as cloud-init's user data: no secret is in it.
 
 locals {
-  # Chains whose slashing, block time and binary were looked at.
-  known_chains = ["cosmoshub-4", "provider", "theta-testnet-001"]
-
   settings = {
     FLEET              = var.fleet
     NODE               = var.node == null ? "" : var.node

@@ -30,17 +30,18 @@ variable "node" {
 }
 
 variable "chain" {
-  description = "The chain. `genesis` is a file or a .gz, checked by SHA-256 of what is downloaded. `seeds` (id@host:port, by commas) are for sentries."
+  description = "The chain. `genesis` is a file or a .gz, checked by SHA-256 of what is downloaded. `seeds` (id@host:port, by commas) are for sentries. `untried`: it is none that Beam knows, and you mean it."
   type = object({
     id                 = string
     genesis            = object({ url = string, sha256 = optional(string) })
     minimum_gas_prices = optional(string, "0.005uatom")
     seeds              = optional(string, "")
+    untried            = optional(bool, false)
   })
 
   validation {
-    condition     = contains(concat(local.known_chains, tolist(var.untried_chains)), var.chain.id)
-    error_message = "The chain ${jsonencode(var.chain.id)} is none that Beam knows (${join(", ", local.known_chains)}): correct `chain.id`, or, where you mean it, name it in `untried_chains` too and look at its slashing parameters first."
+    condition     = contains(["cosmoshub-4", "provider", "theta-testnet-001"], var.chain.id) || var.chain.untried
+    error_message = "The chain ${jsonencode(var.chain.id)} is none that Beam knows (cosmoshub-4, provider, theta-testnet-001): correct `chain.id`, or, where you mean it, look at its slashing parameters and set `chain.untried` to true."
   }
 
   validation {
@@ -62,12 +63,6 @@ variable "chain" {
     condition     = can(regex("^([0-9a-f]{40}@[A-Za-z0-9.-]+:[0-9]{1,5}(,[0-9a-f]{40}@[A-Za-z0-9.-]+:[0-9]{1,5})*)?$", var.chain.seeds))
     error_message = "`chain.seeds` must be like id@host:port, by commas, without spaces."
   }
-}
-
-variable "untried_chains" {
-  description = "Ids of chains that Beam does not know and that you mean all the same."
-  type        = set(string)
-  default     = []
 }
 
 variable "gaiad" {

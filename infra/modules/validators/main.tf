@@ -56,7 +56,6 @@ module "server" {
   kind              = "validator"
   node              = each.key
   chain             = var.chain
-  untried_chains    = var.untried_chains
   gaiad             = var.gaiad
   beam              = var.beam
   node_js           = var.node_js

@@ -4,19 +4,14 @@ variable "fleet" {
 }
 
 variable "chain" {
-  description = "The chain. `genesis` is a file or a .gz, checked by SHA-256 of what is downloaded. `seeds` (id@host:port, by commas) are for sentries."
+  description = "The chain. `genesis` is a file or a .gz, checked by SHA-256 of what is downloaded. `seeds` (id@host:port, by commas) are for sentries. `untried`: it is none that Beam knows, and you mean it."
   type = object({
     id                 = string
     genesis            = object({ url = string, sha256 = optional(string) })
     minimum_gas_prices = optional(string, "0.005uatom")
     seeds              = optional(string, "")
+    untried            = optional(bool, false)
   })
-}
-
-variable "untried_chains" {
-  description = "Ids of chains that Beam does not know and that you mean all the same."
-  type        = set(string)
-  default     = []
 }
 
 variable "gaiad" {

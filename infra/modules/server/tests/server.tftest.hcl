@@ -88,8 +88,7 @@ run "an_unknown_chain" {
 run "an_unknown_chain_that_is_meant" {
   command = plan
   variables {
-    untried_chains = ["osmosis-1"]
-    chain          = { id = "osmosis-1", genesis = { url = "https://example.com/g.json", sha256 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" } }
+    chain = { id = "osmosis-1", untried = true, genesis = { url = "https://example.com/g.json", sha256 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" } }
   }
   assert {
     condition     = strcontains(output.user_data, "osmosis-1")
