@@ -116,7 +116,7 @@ const sqlWords = [
   ...[
     'encode(*, "base64")',
     "decode(a, 'base64')",
-    "regexp_replace(a, '(x+x+)+y', 'z')",
+
     "regexp_matches(a, 'a*')",
     'substring(a, -1, 1e9)',
   ],
@@ -135,6 +135,9 @@ const sqlWords = [
 const levels = fc.constantFrom(200, 5_000, 50_000);
 /** A statement that nests, or goes on, beyond any that a person writes. */
 const longStatement = fc.oneof(
+  fc.constant(
+    "SELECT regexp_replace(a, '(x+x+)+y', 'z') AS r, rtrim(a) AS s, replace(a, 'x', a) AS t FROM 'a'",
+  ),
   levels.map((count) => `SELECT ${'('.repeat(count)}1${')'.repeat(count)} FROM 'a'`),
   levels.map((count) => `SELECT ${'-'.repeat(count)}1 FROM 'a'`),
   levels.map((count) => `SELECT ${'NOT '.repeat(count)}a FROM 'a'`),
