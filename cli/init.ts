@@ -33,7 +33,6 @@ const packaged = {
   gaiadHome: '/var/lib/gaiad',
   unit: 'gaiad.service',
   signer: {
-    key: 'signer/keys/priv_validator_key.json',
     socket: '/run/beam/node/signer.sock',
     control: '/run/beam/control/signer.sock',
   },

@@ -54,7 +54,7 @@ test('the same sources give the same package and tarball', async () => {
       [
         'etc/beam',
         'var/lib/beam',
-        'var/lib/beam/signer/keys',
+        'var/lib/beam/signer/state',
         'var/lib/gaiad/config',
         'run/beam/control',
       ].map((path) => [path, mode(path)]),
@@ -62,7 +62,7 @@ test('the same sources give the same package and tarball', async () => {
     expect(modes).toEqual({
       'etc/beam': '2750',
       'var/lib/beam': '3770',
-      'var/lib/beam/signer/keys': '700',
+      'var/lib/beam/signer/state': '700',
       'var/lib/gaiad/config': '2770',
       'run/beam/control': '2770',
     });
@@ -81,7 +81,7 @@ test('the same sources give the same package and tarball', async () => {
     const cloud = node(at('usr/bin/beam'), 'up', '--data', join(folder, 'data'));
     expect(cloud.stderr).toContain('checkout');
 
-    const key = at('var/lib/beam/signer/keys/priv_validator_key.json');
+    const key = at('var/lib/beam/signer/priv_validator_key.json');
     writeFileSync(key, 'a key');
     dpkg('--remove', 'beam');
     expect(existsSync(at('usr/lib/beam'))).toBe(false);
