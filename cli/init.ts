@@ -126,6 +126,8 @@ async function configOf(options: InitOptions, place: CloudPlace | undefined): Pr
   return {
     mode,
     ...(cloud && { cloud }),
+    // On AWS itself a message to a rule alone has no price of its own.
+    ...(place && place.endpoint === undefined && { health: { basic_ingest: true } }),
     gaiad: { ...gaiadOf(options), rpc, p2p },
     ...(kind === 'validator' && chainId !== undefined && { signer: { chain_id: chainId, ...signer } }),
   };

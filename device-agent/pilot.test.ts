@@ -294,6 +294,20 @@ test('what happens while the cloud is out of reach arrives on return, in order',
   line.close();
 });
 
+test('with basic_ingest health goes to its rule alone; all else as before', async () => {
+  const file = join(root, 'config.toml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('[health]\n', '[health]\nbasic_ingest = true\n'));
+  const ingested: string[] = [];
+  cloud.core.broker.onMessage((topic) => {
+    if (topic.startsWith('$aws/rules/')) ingested.push(topic);
+  });
+  await startPilot();
+  await eventually(() => heard.some(({ topic }) => topic.endsWith('/event/started')), waitMs);
+  await eventually(() => ingested.length > 1, waitMs);
+  expect(new Set(ingested)).toEqual(new Set([`$aws/rules/beam_health/beam/demo/${thing}/health`]));
+  expect(heard.filter(({ topic }) => topic.endsWith('/health'))).toEqual([]);
+});
+
 test("a validator's gaiad waits for the signer and signs through it alone; the role is asked for, handed on and reported", async () => {
   await makeServer('validator');
   await startPilot();

@@ -13,7 +13,7 @@ import { thingGroupName } from '../protocol/names.ts';
 import { shadowNames, shadowTopic } from '../protocol/shadows.ts';
 import { beatItem, grant, signRecord, signTableName } from '../protocol/sign-record.ts';
 import { toUpdateItem } from '../protocol/sign-record-dynamodb.ts';
-import { topics } from '../protocol/topics.ts';
+import { basicIngest, healthRuleName, topics } from '../protocol/topics.ts';
 import { type Used, type UsedCall, usedBy } from './used-calls.ts';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -132,7 +132,9 @@ test('a pilot may publish exactly what its code publishes: its messages, and its
     ({ Action }: { Action: string }) => Action === 'iot:Publish',
   );
   expect(publish.flatMap(({ Resource }: { Resource: string[] }) => Resource).sort()).toEqual(
-    [...Object.values(messages), ...own].map((topic) => `arn:aws:iot:*:*:topic/${topic}`).sort(),
+    [...Object.values(messages), basicIngest(healthRuleName, topics.health(fleet, thing)), ...own]
+      .map((topic) => `arn:aws:iot:*:*:topic/${topic}`)
+      .sort(),
   );
 });
 

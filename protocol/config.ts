@@ -176,6 +176,8 @@ export const configFile = z.strictObject({
     .strictObject({
       /** From one health message to the next. */
       seconds: z.number().min(1).max(300).default(10),
+      /** Health messages go to their rule alone, which is cheaper on AWS; other tools can't subscribe to them then. */
+      basic_ingest: z.boolean().default(false),
     })
     .prefault({}),
   log: z

@@ -162,6 +162,17 @@ export const topics = {
   fleetAll: (fleet: string) => `beam/${fleet}/#`,
 };
 
+/** The rule of health messages (cloud-rules/rules). */
+export const healthRuleName = 'beam_health';
+
+/**
+ * Basic Ingest: to a rule alone, past the broker and without its price for a message. The rule's `topic()` sees the topic itself; who
+ * subscribes sees nothing.
+ */
+export function basicIngest(ruleName: string, topic: string): string {
+  return `$aws/rules/${ruleName}/${topic}`;
+}
+
 /** @returns undefined where the topic is not one of ours. */
 export function parseTopic(
   topic: string,

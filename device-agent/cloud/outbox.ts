@@ -5,6 +5,7 @@
 
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { writeFileAtomically } from '../home/atomic-file.ts';
 import type { Logger } from '../log.ts';
@@ -12,7 +13,10 @@ import type { Logger } from '../log.ts';
 export const outboxEntriesMax = 500;
 /** The file is written anew when this many of its lines have been sent. */
 const sentLinesMax = 100;
-const retryPauseMs = 2_000;
+/** After a failure: a time of its own, so that a fleet that lost its broker does not come back at once. */
+const retryPauseMs = { min: 1_000, max: 3_000 } as const;
+/** AWS takes 100 publishes a second on a connection; health and shadows need some of them. */
+const publishGapMs = 20;
 
 const entry = z.object({ topic: z.string().max(256), payload: z.string() });
 type Entry = z.infer<typeof entry>;
@@ -97,7 +101,11 @@ export class Outbox {
       while (this.#connected) {
         const first = this.#entries[0];
         if (!first) break;
-        await this.#options.publish(first.topic, first.payload);
+        await Promise.all([
+          this.#options.publish(first.topic, first.payload),
+          // None behind the last one.
+          this.#entries.length > 1 ? delay(publishGapMs) : undefined,
+        ]);
         // A full queue may have dropped it meanwhile.
         if (this.#entries[0] === first) {
           this.#entries.shift();
@@ -108,7 +116,8 @@ export class Outbox {
     } catch (error) {
       this.#options.log.debug({ reason: String(error) }, 'a message stays in the queue');
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => void this.#send(), retryPauseMs);
+      const { min, max } = retryPauseMs;
+      this.#retry = setTimeout(() => void this.#send(), min + Math.random() * (max - min));
     } finally {
       this.#sending = false;
     }

@@ -5,6 +5,7 @@ import {
   type ShadowInput,
   type ShadowState,
   type ShadowStep,
+  shadowRequestsMax,
   shadowRequestTimeoutMs,
 } from './plan-shadow.ts';
 
@@ -14,7 +15,7 @@ class Run {
   nowMs = 0;
   #tokens = 0;
   take(input: ShadowInput): ShadowStep[] {
-    const { state, steps } = planShadow(this.state, input, this.nowMs, `t${this.#tokens++}`);
+    const { state, steps } = planShadow(this.state, input, this.nowMs, `t${this.#tokens++}`, 1);
     this.state = state;
     return steps;
   }
@@ -159,4 +160,40 @@ test('an unanswered request is made again, a refused report only after a pause t
     run.hear('get/accepted', { state: {}, version: 1, clientToken: run.token });
   }
   expect(pauses).toEqual([1000, 2000, 4000, 8000]);
+});
+
+test('a report that changes all the time stays below what AWS takes of a thing, and the last one arrives', () => {
+  const run = new Run();
+  run.known({}, 1);
+  let sent = 0;
+  let version = 1;
+  const answer = (steps: ShadowStep[]) => {
+    for (const step of steps) {
+      if (step.action !== 'update') continue;
+      sent += 1;
+      answer(run.hear('update/accepted', { version: ++version, clientToken: step.token }));
+    }
+  };
+  for (let count = 0; count < 1_000; count++) {
+    run.nowMs += 10;
+    answer(run.take({ type: 'report', reported: { count } }));
+  }
+  // 10 s: what may come at once, and 5 a second. Three shadows: 15 a second of the 20.
+  expect(sent).toBeGreaterThan(45);
+  expect(sent).toBeLessThanOrEqual(shadowRequestsMax.atOnce + 10 * shadowRequestsMax.perSecond);
+  run.nowMs += 500;
+  answer(run.take({ type: 'tick' }));
+  expect(run.state.known?.reported).toEqual({ count: 999 });
+});
+
+test('who was refused with 429 comes back after a time of its own, longer with each refusal', () => {
+  const pauses = [0, 1].map((chance) => {
+    const known = { version: 1, documentVersion: 1, desired: undefined, reported: {} };
+    const request = { kind: 'get' as const, token: 't', sentAtMs: 0 };
+    const body = { code: 429, message: 'Too many requests', clientToken: 't' };
+    const input: ShadowInput = { type: 'message', tail: 'get/rejected', body };
+    const before = { ...initialShadow, connected: true, known, request, refusals: 2 };
+    return planShadow(before, input, 0, 'u', chance).state.notBeforeMs;
+  });
+  expect(pauses).toEqual([2_000, 4_000]);
 });

@@ -42,6 +42,8 @@ export interface ShadowState {
   notBeforeMs: number;
   /** Refusals in a row. */
   refusals: number;
+  /** Requests that may be made at once, and when (monotonic ms) that was so. */
+  budget: { requests: number; atMs: number };
 }
 
 export interface ShadowStepArguments {
@@ -60,6 +62,11 @@ export type ShadowExecutors = {
 };
 
 export const shadowRequestTimeoutMs = 5_000;
+/**
+ * AWS takes 20 shadow requests a second for a thing, which has three shadows here; what is above it is refused with 429.
+ * (AWS IoT Device Management endpoints and quotas, "Device Shadow".)
+ */
+export const shadowRequestsMax = { atOnce: 6, perSecond: 5 } as const;
 const refusalPauseMs = 1_000;
 const refusalPauseMsMax = 30_000;
 
@@ -70,6 +77,7 @@ export const initialShadow: ShadowState = {
   wanted: undefined,
   notBeforeMs: 0,
   refusals: 0,
+  budget: { requests: shadowRequestsMax.atOnce, atMs: 0 },
 };
 
 export type ShadowInput =
@@ -85,20 +93,31 @@ export interface ShadowResult {
   steps: ShadowStep[];
 }
 
-/** @param token a fresh clientToken, used where a request is made. */
+/**
+ * @param token a fresh clientToken, used where a request is made.
+ * @param chance from 0 to 1: how much of a pause after a refusal is waited for, so that a fleet that was refused at once does not
+ *   come back at once.
+ */
 export function planShadow(
   before: ShadowState,
   input: ShadowInput,
   nowMs: number,
   token: string,
+  chance: number,
 ): ShadowResult {
-  const { state, steps } = take(before, input, nowMs);
+  const { state, steps } = take(before, input, nowMs, chance);
   const request = nextRequest(state, nowMs, token);
   if (!request) return { state, steps };
-  return { state: { ...state, request: request.pending }, steps: [...steps, request.step] };
+  const budget = { requests: requestsNow(state, nowMs) - 1, atMs: nowMs };
+  return { state: { ...state, request: request.pending, budget }, steps: [...steps, request.step] };
 }
 
-function take(state: ShadowState, input: ShadowInput, nowMs: number): ShadowResult {
+function requestsNow({ budget }: ShadowState, nowMs: number): number {
+  const { atOnce, perSecond } = shadowRequestsMax;
+  return Math.min(atOnce, budget.requests + ((nowMs - budget.atMs) / 1000) * perSecond);
+}
+
+function take(state: ShadowState, input: ShadowInput, nowMs: number, chance: number): ShadowResult {
   switch (input.type) {
     case 'connected':
       // What was known may be old by now: it counts again when the get is answered.
@@ -118,7 +137,7 @@ function take(state: ShadowState, input: ShadowInput, nowMs: number): ShadowResu
     case 'report':
       return { state: { ...state, wanted: input.reported, notBeforeMs: 0 }, steps: [] };
     case 'message':
-      return hear(state, input.tail, input.body, nowMs);
+      return hear(state, input.tail, input.body, nowMs, chance);
     case 'tick': {
       const late = state.request && nowMs - state.request.sentAtMs >= shadowRequestTimeoutMs;
       // Lost or answered elsewhere: what the cloud holds is not known any more.
@@ -133,6 +152,8 @@ function nextRequest(
   token: string,
 ): { pending: Request; step: ShadowStep } | undefined {
   if (!state.connected || state.request || nowMs < state.notBeforeMs) return undefined;
+  // The next tick looks again.
+  if (requestsNow(state, nowMs) < 1) return undefined;
   if (!state.known) {
     return { pending: { kind: 'get', token, sentAtMs: nowMs }, step: { action: 'get', token } };
   }
@@ -144,7 +165,7 @@ function nextRequest(
   };
 }
 
-function hear(state: ShadowState, tail: string, body: unknown, nowMs: number): ShadowResult {
+function hear(state: ShadowState, tail: string, body: unknown, nowMs: number, chance: number): ShadowResult {
   const unchanged = { state, steps: [] };
   switch (tail) {
     case 'get/accepted': {
@@ -196,7 +217,7 @@ function hear(state: ShadowState, tail: string, body: unknown, nowMs: number): S
       const heard = rejectedAnswer.safeParse(body);
       if (!heard.success || !state.request || heard.data.clientToken !== state.request.token)
         return unchanged;
-      return refused(state, state.request, heard.data, nowMs);
+      return refused(state, state.request, heard.data, nowMs, chance);
     }
     default:
       return unchanged;
@@ -230,6 +251,7 @@ function refused(
   request: Request,
   { code, message }: { code: number; message: string },
   nowMs: number,
+  chance: number,
 ): ShadowResult {
   if (request.kind === 'get' && code === 404) {
     const known = { version: undefined, documentVersion: -1, desired: undefined, reported: {} };
@@ -240,8 +262,8 @@ function refused(
   }
   // 409: somebody wrote in between. Anything else may pass as well: look again, each time later.
   const refusals = state.refusals + 1;
-  const pauseMs =
-    code === 409 && refusals === 1 ? 0 : Math.min(refusalPauseMsMax, refusalPauseMs * 2 ** (refusals - 1));
+  const pauseMsMax = Math.min(refusalPauseMsMax, refusalPauseMs * 2 ** (refusals - 1));
+  const pauseMs = code === 409 && refusals === 1 ? 0 : (pauseMsMax / 2) * (1 + chance);
   return {
     state: { ...state, request: undefined, known: undefined, refusals, notBeforeMs: nowMs + pauseMs },
     steps: code === 409 ? [] : [{ action: 'complain', code, message }],

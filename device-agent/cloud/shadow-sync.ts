@@ -66,7 +66,8 @@ export class ShadowSync {
   }
 
   take(input: ShadowInput): void {
-    const { state, steps } = planShadow(this.#state, input, this.#options.clock.monotonicMs(), randomUUID());
+    const nowMs = this.#options.clock.monotonicMs();
+    const { state, steps } = planShadow(this.#state, input, nowMs, randomUUID(), Math.random());
     this.#state = state;
     for (const step of steps) this.#execute(step);
   }

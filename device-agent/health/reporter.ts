@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ReportedStatus } from '../../protocol/shadows.ts';
+import { basicIngest, healthRuleName } from '../../protocol/topics.ts';
 import type { Clock } from '../clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import type { MessageMaker } from '../cloud/messages.ts';
@@ -54,8 +55,11 @@ export class Reporter {
   }
 
   sendHealth(): void {
-    const { cloud, messages, ready } = this.#options;
-    if (ready()) cloud.sendNow(messages.health(health(this.#seen())));
+    const { cloud, messages, ready, home } = this.#options;
+    if (!ready()) return;
+    const message = messages.health(health(this.#seen()));
+    const { basic_ingest: toRule } = home.config.health;
+    cloud.sendNow(toRule ? { ...message, topic: basicIngest(healthRuleName, message.topic) } : message);
   }
 
   /** Writes to the shadow where something other than the minute's figures has changed, or a minute is over. */

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import pilotsPolicy from '../../cloud-rules/policies/beam-pilot.json' with { type: 'json' };
 import { connectionVariables, evaluate, type PolicyAction } from './policy.ts';
 import { MalformedPolicy, parsePolicy } from './policy-document.ts';
 
@@ -69,6 +70,15 @@ test("variables stand for the connection's own names", () => {
   expect(decide(own, 'iot:Publish', 'topic/beam/demo/demo_val-2/health')).toBe('not-allowed');
   expect(decide(own, 'iot:Publish', 'topic/type/beam-pilot')).toBe('allowed');
   expect(decide(own, 'iot:Connect', 'client/demo_val-1')).toBe('allowed');
+});
+
+test("a pilot's policy lets it speak to the health rule for itself, and to no other rule or thing", () => {
+  const { Statement } = pilotsPolicy.policyDocument;
+  const publish = (topic: string) => decide(Statement, 'iot:Publish', `topic/$aws/rules/${topic}`);
+  expect(publish('beam_health/beam/demo/demo_val-1/health')).toBe('allowed');
+  expect(publish('beam_health/beam/demo/demo_val-2/health')).toBe('not-allowed');
+  expect(publish('beam_role_request/beam/demo/demo_val-1/health')).toBe('not-allowed');
+  expect(publish('beam_health/beam/demo/demo_val-1/event/role-request')).toBe('not-allowed');
 });
 
 test('a variable without a value matches nothing', () => {

@@ -66,7 +66,7 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
       },
     }),
     status: { port: 0 },
-    health: { seconds: healthSeconds },
+    health: { seconds: healthSeconds, basic_ingest: false },
     log: { level: 'info' },
   };
 }
