@@ -27,7 +27,7 @@ resource "aws_iam_role_policy" "function" {
       {
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${local.function_names[each.key]}:log-stream:*"
+        Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws/lambda/${local.function_names[each.key]}:*"
       },
       {
         Effect   = "Allow"

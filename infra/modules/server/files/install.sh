@@ -106,7 +106,7 @@ configure_gaiad() {
 # A sentry takes one of the fleet's free Elastic IPs, and with it the name that is on it. Who else tries the same one loses.
 # shellcheck disable=SC2016  # the backquotes are JMESPath's
 take_address() {
-  local instance free allocation name
+  local instance free allocation name address
   instance=$(metadata instance-id)
   name=$(aws ec2 describe-addresses --filters "Name=instance-id,Values=$instance" "Name=tag:beam:fleet,Values=$FLEET" \
     --query 'Addresses[0].Tags[?Key==`beam:node`]|[0].Value' --output text)
@@ -123,12 +123,16 @@ take_address() {
     [[ -n $name ]] || fail "every free Elastic IP was taken meanwhile; it will be tried again"
   fi
   NODE=$name
+  address=$(aws ec2 describe-addresses --filters "Name=instance-id,Values=$instance" --query 'Addresses[0].PublicIp' --output text)
+  [[ $address =~ ^[0-9.]+$ ]] || fail "the Elastic IP of $NODE is not there yet; it will be tried again"
+  # What it tells the chain's peers. The fleet's own reach it by its private address.
+  sed -i "s|^external_address *=.*|external_address = \"$address:26656\"|" "$gaiad_home/config/config.toml"
 }
 
 configure_beam() {
   [[ ! -f $beam_home/node.toml ]] || return 0
   local address
-  if [[ $KIND == sentry ]]; then address=$(metadata public-ipv4); else address=$(metadata local-ipv4); fi
+  address=$(metadata local-ipv4)
   local options=(--packaged --fleet "$FLEET" --node "$NODE" --kind "$KIND" --zone "$(metadata placement/availability-zone)"
     --mode "$MODE" --p2p "$address:26656" --mqtt "$MQTT" --region "$REGION" --no-register)
   if [[ $KIND == validator ]]; then options+=(--chain-id "$CHAIN_ID"); fi
