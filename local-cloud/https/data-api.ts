@@ -67,14 +67,26 @@ export function dataOperations(
       'ListNamedShadowsForThing',
       ({ labels, query }) => {
         const thing = labels.thingName ?? '';
+        if (!thingNamePattern.test(thing)) throw invalidRequest(`Invalid thing name: ${thing}`);
         const size = Number(query.get('pageSize') ?? 25);
         if (!Number.isInteger(size) || size < 1 || size > 100)
           throw invalidRequest('pageSize must be 1 to 100');
         const names = shadows.namedShadowsOf(thing);
         const known = store.things.has(thing) || living(store.shadows.get(pairKey(thing, ''))) !== undefined;
         if (names.length === 0 && !known) throw notFound(`Thing ${thing} not found`);
-        const { items, next } = page(names, query.get('nextToken') ?? undefined, size);
-        return { results: items, nextToken: next, timestamp: Math.floor(nowMs() / 1000) };
+        // The token is the last name that was given out: what is deleted meanwhile makes no gap.
+        const token = query.get('nextToken') ?? '';
+        const after = Buffer.from(token, 'base64url').toString();
+        if (token !== '' && !shadowNamePattern.test(after))
+          throw invalidRequest('The page token is not valid');
+        const rest = names.filter((name) => name > after);
+        const results = rest.slice(0, size);
+        const last = rest.length > size ? results.at(-1) : undefined;
+        return {
+          results,
+          nextToken: last === undefined ? undefined : Buffer.from(last).toString('base64url'),
+          timestamp: Math.floor(nowMs() / 1000),
+        };
       },
     ],
     [
