@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { IoTClient } from '@aws-sdk/client-iot';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import mqtt, { type MqttClient } from 'mqtt';
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { createCsr } from '../certs-scripts/csr.ts';
 import { makeDeviceKey } from '../certs-scripts/device-key.ts';
 import { registerServer } from '../certs-scripts/register.ts';
@@ -120,15 +120,18 @@ export async function register(iot: IoTClient, node: string): Promise<Device> {
   return { ...registered, keyPem };
 }
 
-export async function connect(ready: Ready, device: Device): Promise<MqttClient> {
+/** @param more for instance `manualConnect`: then it is not waited for */
+export async function connect(ready: Ready, device: Device, more: IClientOptions = {}): Promise<MqttClient> {
   const client = mqtt.connect(`mqtts://${ready.mqtt}`, {
     ca: readFileSync(ready.ca),
     cert: device.certificatePem,
     key: device.keyPem,
     clientId: device.thing,
     reconnectPeriod: 0,
+    ...more,
   });
   client.on('error', () => undefined);
+  if (more.manualConnect) return client;
   await new Promise<void>((resolve, reject) => {
     client.once('connect', () => resolve());
     client.once('close', () => reject(new Error('closed before it was connected')));

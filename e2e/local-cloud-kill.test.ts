@@ -4,7 +4,13 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DescribeThingCommand, type IoTClient, ListPrincipalThingsCommand } from '@aws-sdk/client-iot';
+import {
+  AttachPolicyCommand,
+  CreatePolicyCommand,
+  DescribeThingCommand,
+  type IoTClient,
+  ListPrincipalThingsCommand,
+} from '@aws-sdk/client-iot';
 import {
   GetRetainedMessageCommand,
   GetThingShadowCommand,
@@ -41,12 +47,16 @@ interface Acknowledged {
   shadows: Map<string, { version: number; n: number }>;
   retained: number;
   things: Device[];
+  /** Messages to a client whose session persists, and which is away. */
+  queued: number[];
 }
 
 /** What is written in a round counts from here. */
 const base = 1_000_000;
+const queuedMax = 800;
 const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 const thingName = 'demo_a';
+const awayTopic = 'away/note';
 const keptTopic = `beam/demo/${thingName}/event/kept`;
 const text = (payload: Uint8Array | undefined) => Buffer.from(payload ?? []).toString();
 
@@ -93,6 +103,13 @@ function acts(
       told.retained = round * base + i;
     },
     async (i: number) => {
+      const n = round * base + i;
+      // Past what a session's queue holds, newer messages are dropped.
+      if (told.queued.length >= queuedMax) return pause();
+      await data.send(new PublishCommand({ topic: awayTopic, payload: Buffer.from(String(n)), qos: 1 }));
+      told.queued.push(n);
+    },
+    async (i: number) => {
       told.things.push(await register(iot, `r${round}-${i}`));
     },
   ];
@@ -118,13 +135,24 @@ async function expectAll(iot: IoTClient, data: IoTDataPlaneClient, told: Acknowl
 
 test('kill -9 at any moment loses nothing that was acknowledged', async () => {
   const rounds = 4;
-  const told: Acknowledged = { shadows: new Map(), retained: 0, things: [] };
+  const told: Acknowledged = { shadows: new Map(), retained: 0, things: [], queued: [] };
   let device: Device | undefined;
+  let away: Device | undefined;
   for (let round = 1; round <= rounds; round++) {
     const { child, ready } = await start(folder);
     const { iot, data } = clients(ready);
     if (device) await expectAll(iot, data, told);
     device ??= await register(iot, 'a');
+    if (!away) {
+      away = await register(iot, 'away');
+      const statement = { Effect: 'Allow', Action: 'iot:*', Resource: '*' };
+      const policyDocument = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+      await iot.send(new CreatePolicyCommand({ policyName: 'all', policyDocument }));
+      await iot.send(new AttachPolicyCommand({ policyName: 'all', target: away.certificateArn }));
+      const session = await connect(ready, away, { clean: false });
+      await session.subscribeAsync(awayTopic, { qos: 1 });
+      await session.endAsync();
+    }
     const client = await connect(ready, device);
     await client.subscribeAsync(`$aws/things/${thingName}/shadow/name/role/update/accepted`);
 
@@ -154,6 +182,16 @@ test('kill -9 at any moment loses nothing that was acknowledged', async () => {
   const { ready } = await start(folder);
   const { iot, data } = clients(ready);
   await expectAll(iot, data, told);
+  if (!away) throw new Error('nobody was away');
+  const back = await connect(ready, away, { clean: false, manualConnect: true });
+  const heard = new Set<number>();
+  back.on('message', (_topic, payload) => heard.add(Number(payload.toString())));
+  back.connect();
+  await new Promise((resolve) => back.once('connect', resolve));
+  expect(told.queued.length).toBeGreaterThan(0);
+  while (told.queued.some((n) => !heard.has(n)) && back.connected) await pause();
+  expect(told.queued.filter((n) => !heard.has(n))).toEqual([]);
+  await back.endAsync(true);
   iot.destroy();
   data.destroy();
 });

@@ -77,6 +77,20 @@ export interface Disconnection {
   preventWill?: boolean;
 }
 
+export interface ConnectionSummary {
+  connected: boolean;
+  cleanSession: boolean;
+  /** Seconds. */
+  sessionExpiry: number;
+  keepAliveDuration?: number;
+  sourceIp?: string;
+  /** ms since the epoch; the former of these where it is connected, the latter where it is not. */
+  connectedSince?: number;
+  disconnectedSince?: number;
+  disconnectReason?: DisconnectReason;
+  subscriptions: { topicFilter: string; qos: 0 | 1 }[];
+}
+
 export interface Broker {
   /** Starts to take connections. @returns the port */
   listen(): Promise<number>;
@@ -90,6 +104,8 @@ export interface Broker {
   /** To the one connection that asked, if it is still there and subscribed to the topic, at QoS 0. */
   answerTo(asker: Asker, topic: string, payload: Buffer): void;
   connectedClients(): string[];
+  /** undefined where the client is not connected and has no session (AWS: GetConnection, ListSubscriptions). */
+  connectionOf(clientId: string): ConnectionSummary | undefined;
   /** @returns whether the client was connected, or had a session (AWS: DeleteConnection) */
   disconnect(clientId: string, options?: Disconnection): boolean;
   close(): Promise<void>;
@@ -217,6 +233,7 @@ export function createBroker(options: BrokerOptions): Broker {
     const { clientId } = peer;
     if (!session) return;
     if (live.get(clientId) === connection) live.delete(clientId);
+    session.endReason = reason;
     const lastsSeconds = session.expirySeconds;
     sessions.left(session);
     if (will && !isClosing) {
@@ -326,6 +343,32 @@ export function createBroker(options: BrokerOptions): Broker {
       connection.sendAtMostOnce({ topic, payload, qos: 0, retain: false }, false);
     },
     connectedClients: () => [...live.keys()],
+    connectionOf(clientId) {
+      const session = sessions.find(clientId);
+      if (!session) return undefined;
+      const connection = live.get(clientId);
+      const subscriptions = [...session.subscriptions.values()].map(({ filter, qos }) => ({
+        topicFilter: filter,
+        qos,
+      }));
+      const { expirySeconds, leftAtMs, endReason } = session;
+      const summary = { cleanSession: expirySeconds === 0, sessionExpiry: expirySeconds, subscriptions };
+      if (!connection) {
+        return {
+          connected: false,
+          ...(leftAtMs === undefined ? {} : { disconnectedSince: leftAtMs }),
+          ...(endReason === undefined ? {} : { disconnectReason: endReason }),
+          ...summary,
+        };
+      }
+      return {
+        connected: true,
+        keepAliveDuration: connection.keepAliveSeconds,
+        connectedSince: connection.openedAtMs,
+        sourceIp: connection.peer.ipAddress,
+        ...summary,
+      };
+    },
     disconnect(clientId, { cleanSession = false, preventWill = false } = {}) {
       const connection = live.get(clientId);
       if (connection) {

@@ -58,6 +58,9 @@ export class Connection implements Link {
   session: Session | undefined;
   presence: Presence | undefined;
   will: WillPacket | undefined;
+  /** 0 until CONNECT is granted. */
+  keepAliveSeconds = 0;
+  openedAtMs = 0;
   wantsProblems = true;
   inFlightMax = inFlightMax;
   packetBytesMax = Number.POSITIVE_INFINITY;
@@ -162,6 +165,8 @@ export class Connection implements Link {
   open(keepAliveSeconds: number): void {
     clearTimeout(this.#timer);
     this.#isOpen = true;
+    this.keepAliveSeconds = keepAliveSeconds;
+    this.openedAtMs = this.#nowMs();
     this.#timer = setTimeout(
       () => this.close('MQTT_KEEP_ALIVE_TIMEOUT', reasonCode.keepAliveTimeout),
       keepAliveSeconds * keepAliveFactor * 1000,

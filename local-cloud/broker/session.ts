@@ -4,6 +4,7 @@
  */
 
 import { isExpired, type Message } from './message.ts';
+import type { DisconnectReason } from './presence.ts';
 
 export interface Subscription {
   readonly session: Session;
@@ -46,6 +47,8 @@ export class Session {
   expirySeconds: number;
   /** When its connection ended; undefined while it has one. */
   leftAtMs: number | undefined;
+  /** Why its last connection ended, where this process saw it. */
+  endReason: DisconnectReason | undefined;
   link: Link | undefined;
   readonly #inFlight = new Map<number, Outgoing>();
   #lastMessageId = 0;

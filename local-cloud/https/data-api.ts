@@ -1,24 +1,15 @@
 /** The data API: shadows and publishing over HTTPS. Payloads go in and out as they are. */
 
 import type { Broker } from '../broker/broker.ts';
-import { payloadBytesMax } from '../broker/permissions.ts';
 import { living } from '../engines/shadow.ts';
 import { type ShadowKey, shadowNamePattern, thingNamePattern } from '../engines/shadow-request.ts';
-import { hasWildcard, sizeFault } from '../engines/topic-filter.ts';
 import { AwsError, invalidRequest, notFound } from '../registry/aws-error.ts';
 import type { ShadowService } from '../shadow-service.ts';
 import { pairKey, type Store } from '../store/store.ts';
+import { connectionOperations } from './connections-api.ts';
+import type { DataAnswer, DataHandler, DataRequest } from './data-request.ts';
 import { page } from './operation.ts';
-
-export interface DataRequest {
-  labels: Record<string, string>;
-  query: URLSearchParams;
-  body: Buffer;
-}
-
-/** JSON, or the bytes of a payload. */
-export type DataAnswer = Buffer | { [member: string]: unknown };
-export type DataHandler = (request: DataRequest) => Promise<DataAnswer> | DataAnswer;
+import { publishOperation } from './publish-api.ts';
 
 /** Error types of the data API by the shadow service's codes. */
 const errorTypes = new Map([
@@ -42,7 +33,7 @@ function keyOf({ labels, query }: DataRequest): ShadowKey {
 export function dataOperations(
   store: Store,
   shadows: ShadowService,
-  broker: () => Pick<Broker, 'publish'>,
+  broker: () => Pick<Broker, 'publish' | 'disconnect' | 'connectionOf'>,
   nowMs: () => number,
 ): Map<string, DataHandler> {
   const shadowHandler =
@@ -89,26 +80,8 @@ export function dataOperations(
         };
       },
     ],
-    [
-      'Publish',
-      async ({ labels, query, body }) => {
-        const topic = labels.topic ?? '';
-        const fault = sizeFault(topic) ?? (hasWildcard(topic) ? 'has wildcards' : undefined);
-        if (fault) throw invalidRequest(`The topic ${fault}: ${topic}`);
-        if (body.length > payloadBytesMax) {
-          throw new AwsError(
-            413,
-            'RequestEntityTooLargeException',
-            `The payload has ${body.length} bytes, more than ${payloadBytesMax}`,
-          );
-        }
-        const qos = query.get('qos') ?? '0';
-        if (qos !== '0' && qos !== '1') throw invalidRequest(`qos must be 0 or 1: ${qos}`);
-        const retain = query.get('retain') === 'true';
-        await broker().publish(topic, body, { qos: qos === '1' ? 1 : 0, retain });
-        return { message: 'OK', traceId: crypto.randomUUID() };
-      },
-    ],
+    publishOperation(broker),
+    ...connectionOperations(broker),
     [
       'GetRetainedMessage',
       ({ labels }) => {

@@ -10,7 +10,7 @@ import type { JsonObject, JsonValue } from '../engines/json-tree.ts';
 import { isObject } from '../engines/json-tree.ts';
 import { AwsError, invalidRequest, notImplemented } from '../registry/aws-error.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
-import type { DataHandler } from './data-api.ts';
+import type { DataHandler } from './data-request.ts';
 import type { Handler } from './operation.ts';
 import { findRoute } from './router.ts';
 import { type SignedService, signedFor } from './signed-service.ts';
@@ -154,7 +154,7 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
     const { operation, labels } = route;
     const handler = route.service === 'iotData' ? data.get(operation) : undefined;
     if (handler) {
-      const answer = await handler({ labels, query: url.searchParams, body });
+      const answer = await handler({ labels, query: url.searchParams, headers: request.headers, body });
       const bytes = Buffer.isBuffer(answer) ? answer : Buffer.from(JSON.stringify(answer));
       return send(response, 200, { 'content-type': 'application/json' }, bytes);
     }
