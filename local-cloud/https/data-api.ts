@@ -7,7 +7,7 @@ import { AwsError, invalidRequest, notFound } from '../registry/aws-error.ts';
 import type { ShadowService } from '../shadow-service.ts';
 import { pairKey, type Store } from '../store/store.ts';
 import { connectionOperations } from './connections-api.ts';
-import type { DataAnswer, DataHandler, DataRequest } from './data-request.ts';
+import type { DataHandler, DataRequest } from './data-request.ts';
 import { page } from './operation.ts';
 import { publishOperation } from './publish-api.ts';
 
