@@ -48,6 +48,12 @@ export interface FailoverOptions extends CloudCommandOptions {
   timeout: number;
 }
 
+export interface DeployCommandOptions extends CloudCommandOptions {
+  rules?: string;
+  role?: string;
+  runtime?: string;
+}
+
 export interface RuleTestOptions extends CommonOptions {
   rule: string;
   topic: string;

@@ -1,10 +1,9 @@
 /** Lambda, SNS, SQS and EventBridge as AWS's own clients see them, and rules that reach them; real processes behind. */
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { Agent, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import {
@@ -52,10 +51,9 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { build } from 'esbuild';
 import { zipSync } from 'fflate';
-import pino from 'pino';
-import { type Cloud, startCloud } from './cloud.ts';
+import type { Cloud } from './cloud.ts';
+import { makeCloudFolder, startEmptyCloud } from './cloud-fixture.ts';
 
 let dir: string;
 let cloud: Cloud;
@@ -74,16 +72,7 @@ const zipOf = (code: string, file = 'index.js') => zipSync({ [file]: Buffer.from
 const json = (bytes: Uint8Array | undefined) => JSON.parse(Buffer.from(bytes ?? []).toString() || 'null');
 
 async function open(): Promise<void> {
-  cloud = await startCloud({
-    dataDir: join(dir, 'data'),
-    mqttPort: 0,
-    httpsPort: 0,
-    lambdasDir: join(dir, 'lambdas'),
-    manifestFile: join(dir, 'manifest.json'),
-    rulesDir: join(dir, 'rules'),
-    hostPath: join(dir, 'lambda-host.js'),
-    log: pino({ level: 'silent' }),
-  });
+  cloud = await startEmptyCloud(dir);
   const { https, ca, accessKeyId, secretAccessKey, region } = cloud.ready;
   agent = new Agent({ ca: readFileSync(ca), keepAlive: true });
   const settings = {
@@ -108,19 +97,7 @@ async function shut(): Promise<void> {
 }
 
 beforeAll(async () => {
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  dir = mkdtempSync(join(tmpdir(), 'beam-services-'));
-  mkdirSync(join(dir, 'rules'));
-  mkdirSync(join(dir, 'lambdas'));
-  writeFileSync(join(dir, 'manifest.json'), '{"functions":[]}');
-  writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
-  await build({
-    entryPoints: [join(import.meta.dirname, 'lambda/host-main.ts')],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    outfile: join(dir, 'lambda-host.js'),
-  });
+  dir = await makeCloudFolder();
   await open();
 }, 60_000);
 

@@ -1,4 +1,4 @@
-/** The services beside IoT and DynamoDB (Lambda, SNS, SQS, EventBridge) over one store, and what rules do with them. */
+/** The services beside IoT and DynamoDB (Lambda, SNS, SQS, EventBridge, IAM's roles) over one store, and what rules do with them. */
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import type { Dynamo } from './dynamodb/server.ts';
 import { EventRules, eventsService } from './events/events-api.ts';
 import { Scheduler } from './events/scheduler.ts';
 import type { SignedService } from './https/signed-service.ts';
+import { iamService } from './iam/iam-api.ts';
 import { bundledFunctions, bundledSchedules } from './lambda/bundled-functions.ts';
 import { createFunctionCalls, type FunctionCalls } from './lambda/function-calls.ts';
 import { functionOperations } from './lambda/function-operations.ts';
@@ -133,6 +134,7 @@ export function openServices(options: ServicesOptions): Services {
       ['sns', snsService(topics)],
       ['sqs', sqsService(queues, address)],
       ['events', eventsService(eventRules, nowMs)],
+      ['iam', iamService(store, nowMs)],
     ]),
     async invokeFunction(functionArn, event) {
       if (!running) throw new Error(`Function ${functionArn}: the local cloud is starting`);

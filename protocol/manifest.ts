@@ -2,6 +2,9 @@
 
 import * as z from 'zod';
 
+/** Of every function on AWS: what bundles are built for is what this has, or older. */
+export const lambdaRuntime = 'nodejs22.x';
+
 /** Before every function, schedule, topic and queue of Beam's own, on AWS and on the local cloud alike. */
 export const resourcePrefix = 'beam-';
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { defaultData } from '../cloud-place.ts';
-import { examples, run, wholeNumber } from '../command-line.ts';
+import { examples, run, wholeNumber, withCloudOptions } from '../command-line.ts';
+import type { DeployCommandOptions } from '../options.ts';
 
 interface Options {
   data?: string;
@@ -62,6 +63,39 @@ function addData(cloud: Command): void {
     );
 }
 
+function addDeploy(cloud: Command): void {
+  withCloudOptions(
+    cloud
+      .command('deploy')
+      .summary('deploy Commander: functions, rules, policies, schedules, tables')
+      .description(
+        "Deploys what Beam runs in a cloud, by AWS's own clients: functions with their roles, rules, policies, provisioning templates, " +
+          'schedules, tables, the alert topic and the dead-letter queue. Each is read first and changed only where it differs; nothing is ' +
+          'deleted, and no sign record is touched. Says what it changed. The same on AWS and on a local cloud.',
+      )
+      .option('--dry-run', 'tell what would be changed, change nothing')
+      .option('--rules <dir>', 'rules/, policies/ and templates/ in place of the ones that came with Beam')
+      .option(
+        '--role <arn>',
+        'one role for all functions (default: one each, with what it needs and no more)',
+      )
+      .option('--runtime <name>', "Lambda's Node.js (default: nodejs22.x)")
+      .option('--json', 'as JSON'),
+  )
+    .addHelpText(
+      'after',
+      examples(
+        'beam cloud deploy --aws --region eu-central-1 --dry-run',
+        'beam cloud deploy --endpoint https://localhost:8443 --ca .beam/cloud/credentials/ca.pem',
+      ),
+    )
+    .action(
+      run(async (options: DeployCommandOptions) =>
+        (await import('../run-cloud-deploy.ts')).deployCloud(options),
+      ),
+    );
+}
+
 export function addCloud(program: Command): void {
   const cloud = program
     .command('cloud')
@@ -96,4 +130,5 @@ export function addCloud(program: Command): void {
       }),
     );
   addData(cloud);
+  addDeploy(cloud);
 }

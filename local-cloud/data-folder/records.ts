@@ -64,6 +64,7 @@ const shapes: Record<string, z.ZodType> = {
   }),
   'function-code': z.base64(),
   'lambda-events': z.looseObject({ functionName: z.string(), requestId: z.string(), attempts: z.number() }),
+  roles: z.looseObject({ roleName: z.string(), assumeRolePolicy: z.string(), policies: texts }),
   'event-rules': z.looseObject({
     name: z.string(),
     scheduleExpression: z.string(),
@@ -88,6 +89,7 @@ const nameMembers: Record<string, string> = {
   'topic-rules': 'ruleName',
   functions: 'name',
   'lambda-events': 'requestId',
+  roles: 'roleName',
   'event-rules': 'name',
   topics: 'topicArn',
   subscriptions: 'subscriptionArn',

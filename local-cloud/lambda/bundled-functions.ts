@@ -1,14 +1,12 @@
 /** The functions of a manifest, as the API shows them, and the schedules that set them off. */
 
 import { join } from 'node:path';
-import { functionName, type LambdaManifest, scheduleEvent } from '../../protocol/manifest.ts';
+import { functionName, type LambdaManifest, lambdaRuntime, scheduleEvent } from '../../protocol/manifest.ts';
 import type { EventRuleRecord } from '../events/records.ts';
 import { accountId } from '../registry/arns.ts';
 import { type BundledFunction, functionArn, steadyId } from './functions.ts';
 import type { PermissionStatement } from './records.ts';
 
-/** What bundles are built for; the local cloud runs them on its own Node. */
-const runtime = 'nodejs20.x';
 const invokers = ['iot.amazonaws.com', 'events.amazonaws.com', 'sns.amazonaws.com'];
 
 /** @param lambdasDir holds `<name>/index.cjs` and `<name>.zip` */
@@ -21,7 +19,7 @@ export function bundledFunctions(manifest: LambdaManifest, lambdasDir: string): 
         zipFile: join(lambdasDir, `${short}.zip`),
         record: {
           name,
-          runtime,
+          runtime: lambdaRuntime,
           role: `arn:aws:iam::${accountId}:role/${name}`,
           handler: `index.${handler}`,
           description: '',

@@ -7,6 +7,7 @@
 import type { QueuedRecord, RetainedRecord, SessionRecord } from '../broker/records.ts';
 import type { StoredShadow } from '../engines/shadow.ts';
 import type { EventRuleRecord } from '../events/records.ts';
+import type { RoleRecord } from '../iam/records.ts';
 import type { FunctionRecord, LambdaEventRecord } from '../lambda/records.ts';
 import type {
   CertificateRecord,
@@ -120,6 +121,7 @@ function tables(writer: Writer) {
     functionCode: table<string>('function-code'),
     /** By request id. */
     lambdaEvents: table<LambdaEventRecord>('lambda-events'),
+    roles: table<RoleRecord>('roles'),
     eventRules: table<EventRuleRecord>('event-rules'),
     topics: table<TopicRecord>('topics'),
     subscriptions: table<SubscriptionRecord>('subscriptions'),
