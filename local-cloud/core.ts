@@ -7,9 +7,12 @@ import { type Broker, createBroker } from './broker/broker.ts';
 import { Buckets, shadowRequestsPerSecond } from './broker/rates.ts';
 import { createWebSockets } from './broker/websocket.ts';
 import { createClockWatch } from './clock-watch.ts';
+import { certificateOperations } from './https/certificates-api.ts';
 import { dataOperations } from './https/data-api.ts';
 import { createPresignedVerifier } from './https/presigned.ts';
+import { policyOperations } from './https/policies-api.ts';
 import { provisioningOperations } from './https/provisioning-api.ts';
+import { roleAliasOperations } from './https/role-aliases-api.ts';
 import {
   createRuleBook,
   endpointOperations,
@@ -17,10 +20,13 @@ import {
   type RuleLoader,
   ruleOperations,
 } from './https/rules-api.ts';
-import { securityOperations } from './https/security-api.ts';
 import { type DynamoHandler, startHttps } from './https/server.ts';
 import type { SignedService } from './https/signed-service.ts';
 import { createVerifier } from './https/sigv4.ts';
+import { tagOperations } from './https/tags-api.ts';
+import { testAuthorizationOperation } from './https/test-authorization.ts';
+import { thingGroupOperations } from './https/thing-groups-api.ts';
+import { thingTypeOperations } from './https/thing-types-api.ts';
 import { thingOperations } from './https/things-api.ts';
 import { createProvisioning, type ProvisioningService } from './provisioning/service.ts';
 import { region } from './registry/arns.ts';
@@ -207,9 +213,15 @@ export async function openCore(
           verify: createVerifier({ accessKeyId, secretAccessKey }, Date.now),
           control: new Map([
             ...thingOperations(registry),
-            ...securityOperations(registry),
+            ...thingTypeOperations(registry),
+            ...thingGroupOperations(registry),
+            ...certificateOperations(registry),
+            ...policyOperations(registry),
+            testAuthorizationOperation(registry),
+            ...roleAliasOperations(registry),
+            ...tagOperations(registry.tags),
             ...provisioningOperations(registry),
-            ...ruleOperations(store, ruleBook),
+            ...ruleOperations(store, ruleBook, registry.tags),
             ...endpointOperations(() => httpsAddress),
           ]),
           data: dataOperations(store, shadows, () => broker, nowMs),

@@ -8,6 +8,7 @@ import type { ProvisioningTemplateRecord } from '../registry/records.ts';
 import { registerThing } from '../registry/register-thing.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import { tagging, tagList } from './tags-api.ts';
 
 const paging = { nextToken: z.string().optional(), maxResults: queryNumber.optional() };
 const hook = z.strictObject({ targetArn: z.string(), payloadVersion: z.string().optional() });
@@ -28,6 +29,7 @@ function summary(record: ProvisioningTemplateRecord) {
 export function provisioningOperations(registry: Registry): [string, Handler][] {
   const { templates, certificates } = registry;
   const templateName = z.string();
+  const tagged = tagging(registry.tags);
   const settings = {
     description: z.string().max(500).optional(),
     enabled: z.boolean().optional(),
@@ -41,11 +43,15 @@ export function provisioningOperations(registry: Registry): [string, Handler][] 
         templateBody: z.string(),
         provisioningRoleArn: z.string().min(20),
         type: z.enum(['FLEET_PROVISIONING', 'JITP']).optional(),
+        tags: tagList,
         ...settings,
       },
-      async (input) => {
-        const { templateName: name } = await templates.create(input);
-        return { templateArn: arn('provisioningtemplate', name), templateName: name, defaultVersionId: 1 };
+      ({ tags, ...input }) => {
+        const templateArn = arn('provisioningtemplate', input.templateName);
+        return tagged(tags, templateArn, async () => {
+          const { templateName: name } = await templates.create(input);
+          return { templateArn, templateName: name, defaultVersionId: 1 };
+        });
       },
     ),
     operation('DescribeProvisioningTemplate', { templateName }, (input) => {

@@ -4,9 +4,11 @@ import * as z from 'zod';
 import type { JsonObject } from '../engines/json-tree.ts';
 import { arn } from '../registry/arns.ts';
 import { AwsError, alreadyExists, invalidRequest, notFound, notImplemented } from '../registry/aws-error.ts';
+import { type Tags, tagsOfHeader } from '../registry/tags.ts';
 import { nowSeconds } from '../registry/things.ts';
 import type { Store } from '../store/store.ts';
 import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import { tagging } from './tags-api.ts';
 
 /** What evaluates the rules. */
 export interface RuleLoader {
@@ -87,7 +89,7 @@ export function createRuleBook(store: Store, loader: RuleLoader) {
 
 export type RuleBook = ReturnType<typeof createRuleBook>;
 
-export function ruleOperations(store: Store, book: RuleBook): [string, Handler][] {
+export function ruleOperations(store: Store, book: RuleBook, tags: Tags): [string, Handler][] {
   const ruleName = z.string();
   const known = (name: string) => {
     const record = store.topicRules.get(name);
@@ -96,14 +98,26 @@ export function ruleOperations(store: Store, book: RuleBook): [string, Handler][
   };
   const sqlOf = (payload: JsonObject) => (typeof payload.sql === 'string' ? payload.sql : '');
   return [
-    operation('CreateTopicRule', { ruleName, topicRulePayload: payloadSchema }, async (input) => {
-      if (store.topicRules.has(input.ruleName)) {
-        const name = input.ruleName;
-        throw alreadyExists(`Rule ${name} already exists`, name, arn('rule', name));
-      }
-      await book.put(input.ruleName, input.topicRulePayload);
-      return {};
-    }),
+    operation(
+      'CreateTopicRule',
+      { ruleName, topicRulePayload: payloadSchema, tags: z.string().default('') },
+      (input) =>
+        tagging(tags)(tagsOfHeader(input.tags), arn('rule', input.ruleName), async () => {
+          if (store.topicRules.has(input.ruleName)) {
+            const name = input.ruleName;
+            throw alreadyExists(`Rule ${name} already exists`, name, arn('rule', name));
+          }
+          await book.put(input.ruleName, input.topicRulePayload);
+          return {};
+        }),
+    ),
+    ...(['EnableTopicRule', 'DisableTopicRule'] as const).map((name) =>
+      operation(name, { ruleName }, async (input) => {
+        const { payload } = known(input.ruleName);
+        await book.put(input.ruleName, { ...payload, ruleDisabled: name === 'DisableTopicRule' });
+        return {};
+      }),
+    ),
     operation('ReplaceTopicRule', { ruleName, topicRulePayload: payloadSchema }, async (input) => {
       known(input.ruleName);
       await book.put(input.ruleName, input.topicRulePayload);

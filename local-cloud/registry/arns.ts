@@ -13,7 +13,9 @@ export type ResourceKind =
   | 'client'
   | 'topic'
   | 'topicfilter'
-  | 'provisioningtemplate';
+  | 'provisioningtemplate'
+  | 'rolealias'
+  | 'cacert';
 
 export function arn(kind: ResourceKind, name: string): string {
   return `arn:aws:iot:${region}:${accountId}:${kind}/${name}`;

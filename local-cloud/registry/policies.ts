@@ -4,12 +4,14 @@ import { MalformedPolicy, type PolicyStatement, parsePolicy } from '../engines/p
 import { pairKey, type Store } from '../store/store.ts';
 import { arn, nameInArn } from './arns.ts';
 import { AwsError, alreadyExists, deleteConflict, invalidRequest, notFound } from './aws-error.ts';
-import type { PolicyRecord } from './records.ts';
+import type { PolicyRecord, PolicyVersionRecord } from './records.ts';
 import { nowSeconds } from './things.ts';
 
 const policyNamePattern = /^[\w+=,.@-]{1,128}$/;
 /** AWS: policies attached to one certificate or group. */
 const policiesPerTargetMax = 10;
+/** AWS: versions kept of one policy. */
+const versionsMax = 5;
 
 export class Policies {
   #store: Store;
@@ -54,11 +56,17 @@ export class Policies {
     await this.#change(() => {
       const existing = this.#store.policies.get(name);
       if (existing?.document === document) return;
+      const now = nowSeconds();
       this.#store.policies.set(name, {
+        createdAt: now,
+        ...existing,
         policyName: name,
         document,
-        createdAt: existing?.createdAt ?? nowSeconds(),
+        modifiedAt: now,
       });
+      const key = pairKey(name, String(existing?.defaultVersionId ?? 1));
+      if (this.#store.policyVersions.has(key))
+        this.#store.policyVersions.set(key, { document, createdAt: now });
     });
   }
 
@@ -68,7 +76,82 @@ export class Policies {
       if (!this.#store.policyTargets.pairedWith(name).next().done) {
         throw deleteConflict(`Cannot delete policy ${name}: it is attached to one or more principals`);
       }
+      if (this.versionIds(name).length > 1) {
+        throw deleteConflict(`Cannot delete policy ${name}: it has versions beside its default one`);
+      }
+      for (const id of this.versionIds(name)) this.#store.policyVersions.unset(pairKey(name, String(id)));
+      this.#store.tags.unset(arn('policy', name));
       this.#store.policies.unset(name);
+    });
+  }
+
+  /** @returns ids in their order */
+  versionIds(name: string): number[] {
+    this.get(name);
+    const ids = [...this.#store.policyVersions.pairedWith(name)].map(Number).sort((a, b) => a - b);
+    return ids.length > 0 ? ids : [1];
+  }
+
+  version(name: string, versionId: number): PolicyVersionRecord {
+    const policy = this.get(name);
+    const version = this.#store.policyVersions.get(pairKey(name, String(versionId)));
+    if (version) return version;
+    if (versionId === (policy.defaultVersionId ?? 1)) return policy;
+    throw notFound(`Policy version not found (policyName: ${name}, policyVersionId: ${versionId})`);
+  }
+
+  /** @returns the new version's id */
+  async createVersion(name: string, document: string, setAsDefault: boolean): Promise<number> {
+    parse(document);
+    return this.#change(() => {
+      const policy = this.get(name);
+      if (this.versionIds(name).length >= versionsMax) {
+        throw new AwsError(
+          409,
+          'VersionsLimitExceededException',
+          `The policy ${name} already has the maximum number of versions (${versionsMax})`,
+        );
+      }
+      const now = nowSeconds();
+      const { createdAt, lastVersionId = 1 } = policy;
+      const first = pairKey(name, '1');
+      // The one version of before is told apart from now on.
+      if (policy.lastVersionId === undefined) {
+        this.#store.policyVersions.set(first, { document: policy.document, createdAt });
+      }
+      const id = lastVersionId + 1;
+      this.#store.policyVersions.set(pairKey(name, String(id)), { document, createdAt: now });
+      this.#store.policies.set(name, {
+        ...policy,
+        lastVersionId: id,
+        modifiedAt: now,
+        ...(setAsDefault ? { document, defaultVersionId: id } : {}),
+      });
+      return id;
+    });
+  }
+
+  async setDefaultVersion(name: string, versionId: number): Promise<void> {
+    await this.#change(() => {
+      const { document } = this.version(name, versionId);
+      this.#store.policies.set(name, {
+        ...this.get(name),
+        document,
+        defaultVersionId: versionId,
+        modifiedAt: nowSeconds(),
+      });
+    });
+  }
+
+  async deleteVersion(name: string, versionId: number): Promise<void> {
+    await this.#change(() => {
+      this.version(name, versionId);
+      if (versionId === (this.get(name).defaultVersionId ?? 1)) {
+        throw deleteConflict(
+          `Cannot delete the default version of a policy (policyName: ${name}, policyVersionId: ${versionId})`,
+        );
+      }
+      this.#store.policyVersions.unset(pairKey(name, String(versionId)));
     });
   }
 
@@ -110,10 +193,11 @@ export class Policies {
   /** Statements of every policy that is attached to one of the targets. */
   statementsOf(targets: readonly string[]): PolicyStatement[] {
     const names = new Set(targets.flatMap((target) => [...this.#store.targetPolicies.pairedWith(target)]));
-    return [...names].flatMap((name) => this.#statements(name));
+    return [...names].flatMap((name) => this.statements(name));
   }
 
-  #statements(name: string): PolicyStatement[] {
+  /** Of the default version. */
+  statements(name: string): PolicyStatement[] {
     const kept = this.#parsed.get(name);
     if (kept) return kept;
     const record = this.#store.policies.get(name);

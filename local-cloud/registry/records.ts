@@ -16,6 +16,8 @@ export interface ThingTypeRecord {
   description?: string;
   searchableAttributes: string[];
   createdAt: number;
+  /** Seconds since 1970; from then on no thing gets this type. */
+  deprecatedAt?: number;
 }
 
 export interface ThingGroupRecord {
@@ -74,8 +76,28 @@ export interface ProvisioningTemplateVersionRecord {
 
 export interface PolicyRecord {
   policyName: string;
+  /** Of the default version. */
   document: string;
   createdAt: number;
+  modifiedAt?: number;
+  /** Left out: 1, the only one. */
+  defaultVersionId?: number;
+  /** Counts up: the id of a deleted version is not given out again. */
+  lastVersionId?: number;
+}
+
+/** Kept only of policies that ever had a second version. */
+export interface PolicyVersionRecord {
+  document: string;
+  createdAt: number;
+}
+
+export interface RoleAliasRecord {
+  roleAlias: string;
+  roleArn: string;
+  credentialDurationSeconds: number;
+  createdAt: number;
+  modifiedAt: number;
 }
 
 export interface TopicRuleRecord {

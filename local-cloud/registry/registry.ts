@@ -8,6 +8,8 @@ import { arn } from './arns.ts';
 import { Certificates } from './certificates.ts';
 import { Policies } from './policies.ts';
 import { ProvisioningTemplates } from './provisioning-templates.ts';
+import { RoleAliases } from './role-aliases.ts';
+import { Tags } from './tags.ts';
 import { ThingGroups } from './thing-groups.ts';
 import { Things } from './things.ts';
 
@@ -23,9 +25,13 @@ export interface Registry {
   certificates: Certificates;
   policies: Policies;
   templates: ProvisioningTemplates;
+  roleAliases: RoleAliases;
+  tags: Tags;
   /** Called after every change that is on disk. */
   onChange(listener: () => void): void;
   authorityOf(certificateId: string, clientId: string): Authority;
+  /** Names of the policies that hold for a certificate, as the given thing: its own and those of the thing's groups. */
+  effectivePolicies(certificateId: string | undefined, thingName: string | undefined): string[];
 }
 
 export function createRegistry(store: Store, issuer: Issuer): Registry {
@@ -43,8 +49,19 @@ export function createRegistry(store: Store, issuer: Issuer): Registry {
     certificates,
     policies,
     templates: new ProvisioningTemplates(store),
+    roleAliases: new RoleAliases(store),
+    tags: new Tags(store),
     onChange: (listener) => {
       listeners.push(listener);
+    },
+    effectivePolicies(certificateId, thingName) {
+      const above =
+        thingName === undefined ? [] : groups.groupsOf(thingName).flatMap((name) => groups.lineage(name));
+      const targets = [
+        ...(certificateId === undefined ? [] : [arn('cert', certificateId)]),
+        ...new Set(above.map((name) => arn('thinggroup', name))),
+      ];
+      return [...new Set(targets.flatMap((target) => policies.attachedTo(target)))];
     },
     authorityOf(certificateId, clientId) {
       const record = things.isAttached(clientId, certificateId) ? things.find(clientId) : undefined;

@@ -3,13 +3,15 @@
 import { randomUUID } from 'node:crypto';
 import { pairKey, type Store } from '../store/store.ts';
 import { arn } from './arns.ts';
-import { alreadyExists, notFound } from './aws-error.ts';
+import { alreadyExists, invalidRequest, notFound, versionConflict } from './aws-error.ts';
 import type { ThingGroupRecord } from './records.ts';
 import { checkName, nowSeconds } from './things.ts';
 
 export interface ThingGroupProperties {
   thingGroupDescription?: string | undefined;
-  attributePayload?: { attributes?: Record<string, string> | undefined } | undefined;
+  attributePayload?:
+    | { attributes?: Record<string, string> | undefined; merge?: boolean | undefined }
+    | undefined;
 }
 
 export class ThingGroups {
@@ -69,6 +71,52 @@ export class ThingGroups {
     });
   }
 
+  async update(name: string, properties: ThingGroupProperties, expectedVersion?: number): Promise<number> {
+    return this.#change(() => {
+      const group = this.get(name);
+      expectVersion(group, expectedVersion);
+      const { attributes = {}, merge = false } = properties.attributePayload ?? {};
+      const next = Object.entries(merge ? { ...group.attributes, ...attributes } : attributes);
+      const version = group.version + 1;
+      this.#store.thingGroups.set(name, {
+        ...group,
+        ...(properties.thingGroupDescription === undefined
+          ? {}
+          : { description: properties.thingGroupDescription }),
+        ...(properties.attributePayload === undefined
+          ? {}
+          : { attributes: Object.fromEntries(next.filter(([, value]) => value !== '')) }),
+        version,
+      });
+      return version;
+    });
+  }
+
+  /** A group that is not there is deleted already. */
+  async delete(name: string, expectedVersion?: number): Promise<void> {
+    await this.#change(() => {
+      const group = this.#store.thingGroups.get(name);
+      if (!group) return;
+      expectVersion(group, expectedVersion);
+      for (const { parentGroupName, thingGroupName: child } of this.list()) {
+        if (parentGroupName === name) {
+          throw invalidRequest(`Cannot delete thing group ${name}: it has the child group ${child}`);
+        }
+      }
+      for (const thing of this.#store.groupThings.pairedWith(name)) {
+        this.#store.groupThings.unset(pairKey(name, thing));
+        this.#store.thingGroupsOf.unset(pairKey(thing, name));
+      }
+      const target = arn('thinggroup', name);
+      for (const policy of this.#store.targetPolicies.pairedWith(target)) {
+        this.#store.policyTargets.unset(pairKey(policy, target));
+        this.#store.targetPolicies.unset(pairKey(target, policy));
+      }
+      this.#store.tags.unset(target);
+      this.#store.thingGroups.unset(name);
+    });
+  }
+
   async add(name: string, thingName: string): Promise<void> {
     await this.#change(() => {
       this.get(name);
@@ -118,5 +166,13 @@ export class ThingGroups {
     const result = await this.#store.transact(action);
     this.#changed();
     return result;
+  }
+}
+
+function expectVersion({ thingGroupName, version }: ThingGroupRecord, expected: number | undefined): void {
+  if (expected !== undefined && expected !== version) {
+    throw versionConflict(
+      `The version for thing group ${thingGroupName} does not match the expected version: it is ${version}`,
+    );
   }
 }

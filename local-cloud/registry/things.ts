@@ -10,6 +10,7 @@ import type { ThingRecord, ThingTypeRecord } from './records.ts';
 /** AWS: 50 attributes a thing that has a type, 3 else; names to 128 characters, values to 800. */
 const attributesMax = 50;
 const attributesWithoutTypeMax = 3;
+const typeDeprecatedSecondsMin = 300;
 const attributeName = /^[a-zA-Z0-9_.,@/:#=[\]-]{1,128}$/;
 const attributeValue = /^[a-zA-Z0-9_.,@/:#=[\]-]{0,800}$/;
 
@@ -93,7 +94,7 @@ export class Things {
     await this.#change(() => {
       const thing = this.get(thingName);
       expectVersion(thing, change.expectedVersion);
-      this.#requireType(change.thingTypeName);
+      if (change.thingTypeName !== thing.thingTypeName) this.#requireType(change.thingTypeName);
       const { thingTypeName: typeBefore, ...rest } = thing;
       const thingTypeName = change.removeThingType ? undefined : (change.thingTypeName ?? typeBefore);
       this.#store.things.set(thingName, {
@@ -166,6 +167,34 @@ export class Things {
     return type;
   }
 
+  async deprecateType(thingTypeName: string, undo: boolean): Promise<void> {
+    await this.#change(() => {
+      const { deprecatedAt: _before, ...type } = this.getType(thingTypeName);
+      this.#store.thingTypes.set(thingTypeName, { ...type, ...(undo ? {} : { deprecatedAt: nowSeconds() }) });
+    });
+  }
+
+  /** AWS: only a type that has been deprecated for five minutes, and that no thing has. */
+  async deleteType(thingTypeName: string): Promise<void> {
+    await this.#change(() => {
+      const { deprecatedAt } = this.getType(thingTypeName);
+      if (deprecatedAt === undefined || nowSeconds() - deprecatedAt < typeDeprecatedSecondsMin) {
+        throw invalidRequest(
+          `Can not delete thing type ${thingTypeName}: please wait for 5 minutes after deprecation and then retry`,
+        );
+      }
+      for (const thing of this.list()) {
+        if (thing.thingTypeName === thingTypeName) {
+          throw invalidRequest(
+            `Can not delete thing type ${thingTypeName}: the thing ${thing.thingName} has it`,
+          );
+        }
+      }
+      this.#store.tags.unset(arn('thingtype', thingTypeName));
+      this.#store.thingTypes.unset(thingTypeName);
+    });
+  }
+
   *listTypes(): Generator<ThingTypeRecord> {
     yield* this.#store.thingTypes.values();
   }
@@ -208,7 +237,10 @@ export class Things {
   }
 
   #requireType(thingTypeName: string | undefined): void {
-    if (thingTypeName !== undefined) this.getType(thingTypeName);
+    if (thingTypeName === undefined) return;
+    if (this.getType(thingTypeName).deprecatedAt !== undefined) {
+      throw invalidRequest(`Can not associate a thing with the deprecated thing type ${thingTypeName}`);
+    }
   }
 }
 

@@ -12,8 +12,10 @@ import type { FunctionRecord, LambdaEventRecord } from '../lambda/records.ts';
 import type {
   CertificateRecord,
   PolicyRecord,
+  PolicyVersionRecord,
   ProvisioningTemplateRecord,
   ProvisioningTemplateVersionRecord,
+  RoleAliasRecord,
   ThingGroupRecord,
   ThingRecord,
   ThingTypeRecord,
@@ -107,6 +109,11 @@ function tables(writer: Writer) {
     /** policy, then target (a certificate's or a group's ARN) */
     policyTargets: pairs('policy-targets'),
     targetPolicies: pairs('target-policies'),
+    /** policy, then version */
+    policyVersions: table<PolicyVersionRecord>('policy-versions'),
+    roleAliases: table<RoleAliasRecord>('role-aliases'),
+    /** By the resource's ARN. */
+    tags: table<Record<string, string>>('tags'),
     thingPrincipals: pairs('thing-principals'),
     principalThings: pairs('principal-things'),
     provisioningTemplates: table<ProvisioningTemplateRecord>('provisioning-templates'),

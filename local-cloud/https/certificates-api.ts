@@ -1,14 +1,14 @@
-/** The control API's operations on certificates, policies and what they are attached to. */
+/** The control API's operations on certificates, and on the things that they are attached to. */
 
 import * as z from 'zod';
 import { arn, nameInArn } from '../registry/arns.ts';
 import { invalidRequest, notImplemented } from '../registry/aws-error.ts';
 import { parseStatus } from '../registry/certificates.ts';
-import type { CertificateRecord, PolicyRecord } from '../registry/records.ts';
+import type { CertificateRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
 
-const marking = {
+export const marking = {
   marker: z.string().optional(),
   pageSize: queryNumber.optional(),
   isAscendingOrder: queryBoolean.optional(),
@@ -29,11 +29,7 @@ function certificateSummary(record: CertificateRecord) {
   };
 }
 
-function policySummary({ policyName }: PolicyRecord) {
-  return { policyName, policyArn: arn('policy', policyName) };
-}
-
-function certificateOfPrincipal(principal: string): string {
+export function certificateOfPrincipal(principal: string): string {
   const certificateId = nameInArn('cert', principal);
   if (certificateId === undefined) {
     throw invalidRequest(`The principal must be the ARN of a certificate: ${principal}`);
@@ -41,10 +37,8 @@ function certificateOfPrincipal(principal: string): string {
   return certificateId;
 }
 
-export function securityOperations({ things, certificates, policies }: Registry): [string, Handler][] {
+export function certificateOperations({ things, certificates }: Registry): [string, Handler][] {
   const certificateId = z.string();
-  const policyName = z.string();
-  const target = z.string();
   const thingName = z.string();
   const principal = z.string();
   return [
@@ -120,44 +114,6 @@ export function securityOperations({ things, certificates, policies }: Registry)
         return {};
       },
     ),
-    operation('CreatePolicy', { policyName, policyDocument: z.string() }, async (input) => {
-      const policy = await policies.create(input.policyName, input.policyDocument);
-      return { ...policySummary(policy), policyDocument: policy.document, policyVersionId: '1' };
-    }),
-    operation('GetPolicy', { policyName }, (input) => {
-      const policy = policies.get(input.policyName);
-      return {
-        ...policySummary(policy),
-        policyDocument: policy.document,
-        defaultVersionId: '1',
-        creationDate: policy.createdAt,
-        lastModifiedDate: policy.createdAt,
-      };
-    }),
-    operation('ListPolicies', marking, (input) => {
-      const { items, next } = page(policies.list(), input.marker, input.pageSize);
-      return { policies: items.map(policySummary), nextMarker: next };
-    }),
-    operation('DeletePolicy', { policyName }, async (input) => {
-      await policies.delete(input.policyName);
-      return {};
-    }),
-    operation('AttachPolicy', { policyName, target }, async (input) => {
-      await policies.attach(input.policyName, input.target);
-      return {};
-    }),
-    operation('DetachPolicy', { policyName, target }, async (input) => {
-      await policies.detach(input.policyName, input.target);
-      return {};
-    }),
-    operation('ListAttachedPolicies', { target, ...marking, recursive: queryBoolean.optional() }, (input) => {
-      const { items, next } = page(policies.attachedTo(input.target), input.marker, input.pageSize);
-      return { policies: items.map((name) => policySummary(policies.get(name))), nextMarker: next };
-    }),
-    operation('ListTargetsForPolicy', { policyName, ...marking }, (input) => {
-      const { items, next } = page(policies.targetsOf(input.policyName), input.marker, input.pageSize);
-      return { targets: items, nextMarker: next };
-    }),
     operation(
       'AttachThingPrincipal',
       { thingName, principal, thingPrincipalType: z.string().optional() },
