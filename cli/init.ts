@@ -112,7 +112,7 @@ async function register(options: InitOptions, place: CloudPlace, csr: string, ho
 }
 
 async function configOf(options: InitOptions, place: CloudPlace | undefined): Promise<ConfigInput> {
-  const { rpc, p2p, chainId, kind, credentials, mode } = options;
+  const { rpc, p2p, chainId, kind, credentials, credentialProvider, mode } = options;
   const signer = options.packaged ? packaged.signer : {};
   const cloud = place && {
     mqtt: options.mqtt ?? (await mqttEndpoint(place)),
@@ -122,6 +122,7 @@ async function configOf(options: InitOptions, place: CloudPlace | undefined): Pr
     certificate: files.certificate,
     key: files.key,
     ...(credentials !== undefined && { credentials: resolve(credentials) }),
+    ...(credentialProvider !== undefined && { credential_provider: credentialProvider }),
   };
   return {
     mode,

@@ -85,6 +85,7 @@ export interface InitOptions extends HomeOptions {
   p2p: string;
   chainId?: string;
   credentials?: string;
+  credentialProvider?: string;
   register: boolean;
   force?: boolean;
   endpoint?: string;

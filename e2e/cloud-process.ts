@@ -18,6 +18,7 @@ const bundles = process.env.BEAM_BUNDLES ?? '';
 export interface Ready {
   mqtt: string;
   https: string;
+  credentialProvider?: string | undefined;
   ca: string;
   accessKeyId: string;
   secretAccessKey: string;

@@ -19,6 +19,8 @@ import { DescribeThingCommand, ListAttachedPoliciesCommand } from '@aws-sdk/clie
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
 import { certificatesOf } from '../certs-scripts/rotate.ts';
+import { dynamoTable } from '../signer/dynamodb.ts';
+import { RoleAliasCredentials } from '../signer/role-alias-credentials.ts';
 import { beam, until } from './beam.ts';
 import { clients, end, type Ready, start } from './cloud-process.ts';
 
@@ -103,6 +105,26 @@ test('a fresh server is let in once, as what it was admitted as; renews its cert
   expect(JSON.parse((await beam(['register', '--home', home, '--json'])).stdout)).toMatchObject({
     before: true,
   });
+
+  // With its certificate the validator reads the sign record, as its role may, and nothing else.
+  const table = (name: string) =>
+    dynamoTable({
+      table: name,
+      region: 'local',
+      endpoint: cloud.ready.https,
+      ca: cloud.ready.ca,
+      roleAlias: new RoleAliasCredentials({
+        provider: cloud.ready.credentialProvider ?? '',
+        roleAlias: 'beam-signer',
+        thing: 'hub_a',
+        certificate: join(home, 'certs/device.pem.crt'),
+        key: join(home, 'certs/device.key'),
+        ca: cloud.ready.ca,
+      }),
+    });
+  const { signal } = new AbortController();
+  expect(await table('beam-sign').getItem('none', signal)).toBeUndefined();
+  await expect(table('beam-fleet').getItem('none', signal)).rejects.toThrow(/not authorized/);
 
   // A copy of the claim, and of the server's name, gets nothing.
   const thief = join(folder, 'thief');

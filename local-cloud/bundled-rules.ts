@@ -10,6 +10,7 @@ import beamOperator from '../cloud-rules/policies/beam-operator.json' with { typ
 import beamPilot from '../cloud-rules/policies/beam-pilot.json' with { type: 'json' };
 import beamRotatePolicy from '../cloud-rules/policies/beam-rotate.json' with { type: 'json' };
 import beamValidator from '../cloud-rules/policies/beam-validator.json' with { type: 'json' };
+import beamSigner from '../cloud-rules/role-aliases/beam-signer.json' with { type: 'json' };
 import beamAlert from '../cloud-rules/rules/beam_alert.json' with { type: 'json' };
 import beamGaiadDocuments from '../cloud-rules/rules/beam_gaiad_documents.json' with { type: 'json' };
 import beamHealth from '../cloud-rules/rules/beam_health.json' with { type: 'json' };
@@ -20,8 +21,9 @@ import beamRoleRequest from '../cloud-rules/rules/beam_role_request.json' with {
 import beamStatusDocuments from '../cloud-rules/rules/beam_status_documents.json' with { type: 'json' };
 import beamRotate from '../cloud-rules/templates/beam-rotate.json' with { type: 'json' };
 import beamServer from '../cloud-rules/templates/beam-server.json' with { type: 'json' };
-import { functionName } from '../protocol/manifest.ts';
+import { functionName, lambdaStatement } from '../protocol/manifest.ts';
 import { isObject, type JsonObject, type JsonValue } from './engines/json-tree.ts';
+import { checkStatements, type RoleStatement } from './https/role-permissions.ts';
 import { accountId, region } from './registry/arns.ts';
 import type { NewTemplate } from './registry/provisioning-templates.ts';
 
@@ -36,11 +38,18 @@ const templateFile = z.strictObject({
   templateBody: jsonObject,
   preProvisioningHook: z.strictObject({ targetArn: z.string(), payloadVersion: z.string() }).optional(),
 });
+const roleAliasFile = z.strictObject({
+  roleAlias: z.string(),
+  description: z.string().optional(),
+  credentialDurationSeconds: z.number().int(),
+  iam: z.array(lambdaStatement),
+});
 
 export interface CloudRules {
   rules: { ruleName: string; topicRulePayload: JsonObject }[];
   policies: { policyName: string; document: string }[];
   templates: NewTemplate[];
+  roleAliases: { roleAlias: string; roleArn: string; seconds: number; statements: RoleStatement[] }[];
 }
 
 const builtIn = {
@@ -56,6 +65,7 @@ const builtIn = {
   ],
   policies: [beamClaim, beamOperator, beamPilot, beamRotatePolicy, beamValidator],
   templates: [beamRotate, beamServer],
+  'role-aliases': [beamSigner],
 };
 
 /** @param nameInManifest as in `${lambda:<name>}` */
@@ -116,7 +126,7 @@ function parseFile<S extends z.ZodType>(
  */
 export function readCloudRules(folder: string | undefined, arns: Arns = localArns): CloudRules {
   if (folder !== undefined && !existsSync(folder)) throw new Error(`There is no folder ${folder} (--rules)`);
-  const from = (kind: 'rules' | 'policies' | 'templates') =>
+  const from = (kind: keyof typeof builtIn) =>
     folder === undefined
       ? builtIn[kind].map((value) => ({ file: `cloud-rules/${kind}`, value: value as unknown }))
       : filesIn(join(folder, kind));
@@ -129,6 +139,11 @@ export function readCloudRules(folder: string | undefined, arns: Arns = localArn
     policies: from('policies').map((each) => {
       const { policyName, policyDocument } = parseFile(policyFile, each);
       return { policyName, document: JSON.stringify(policyDocument) };
+    }),
+    roleAliases: from('role-aliases').map((each) => {
+      const { roleAlias, credentialDurationSeconds: seconds, iam } = parseFile(roleAliasFile, each);
+      checkStatements(roleAlias, iam);
+      return { roleAlias, roleArn: arns.role(roleAlias), seconds, statements: iam };
     }),
     templates: from('templates').map((each) => {
       const parsed = parseFile(templateFile, each);

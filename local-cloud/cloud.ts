@@ -93,24 +93,31 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       if (!services) throw new Error('The local cloud is starting');
       return services;
     };
+    const roleStatements = new Map(
+      rules.roleAliases.map(({ roleAlias, statements }) => [roleAlias, statements]),
+    );
     const invokeFunction: CoreOptions['invokeFunction'] = async (functionArn, event) =>
       opened().invokeFunction(functionArn, event);
-    const core = await openCore({ ...options, dataDir, disk, invokeFunction }, (broker, shadows) => {
-      const engine = createRulesEngine({
-        executors: {
-          republish: ({ topic, payload, qos }) => broker.publish(topic, payload, { qos }),
-          lambda: (...call) => opened().executors.lambda(...call),
-          dynamoDBv2: (...call) => opened().executors.dynamoDBv2(...call),
-          sns: (...call) => opened().executors.sns(...call),
-          sqs: (...call) => opened().executors.sqs(...call),
-        },
-        getThingShadow: (thing, shadow) => shadows.read(shadow === undefined ? { thing } : { thing, shadow }),
-        accountId,
-        log,
-      });
-      broker.onMessage((topic, payload, meta) => void engine.onMessage(topic, payload, meta));
-      return engine;
-    });
+    const core = await openCore(
+      { ...options, dataDir, disk, invokeFunction, roleStatements },
+      (broker, shadows) => {
+        const engine = createRulesEngine({
+          executors: {
+            republish: ({ topic, payload, qos }) => broker.publish(topic, payload, { qos }),
+            lambda: (...call) => opened().executors.lambda(...call),
+            dynamoDBv2: (...call) => opened().executors.dynamoDBv2(...call),
+            sns: (...call) => opened().executors.sns(...call),
+            sqs: (...call) => opened().executors.sqs(...call),
+          },
+          getThingShadow: (thing, shadow) =>
+            shadows.read(shadow === undefined ? { thing } : { thing, shadow }),
+          accountId,
+          log,
+        });
+        broker.onMessage((topic, payload, meta) => void engine.onMessage(topic, payload, meta));
+        return engine;
+      },
+    );
     started.push(() => core.close());
     services = openServices({
       store: core.store,
@@ -127,6 +134,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
     for (const { policyName, document } of rules.policies)
       await core.registry.policies.ensure(policyName, document);
+    for (const { roleAlias, roleArn, seconds } of rules.roleAliases) {
+      await core.registry.roleAliases.ensure(roleAlias, roleArn, seconds);
+    }
     for (const template of rules.templates) await core.registry.templates.ensure(template);
     await core.ruleBook.putBundled(rules.rules);
     for (const refused of core.ruleBook.loadStored())

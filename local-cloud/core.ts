@@ -7,12 +7,15 @@ import { type Broker, createBroker } from './broker/broker.ts';
 import { Buckets, shadowRequestsPerSecond } from './broker/rates.ts';
 import { createWebSockets } from './broker/websocket.ts';
 import { createClockWatch } from './clock-watch.ts';
+import { type CredentialsProvider, startCredentialsProvider } from './credentials-provider/server.ts';
+import { createSessions } from './credentials-provider/sessions.ts';
 import { certificateOperations } from './https/certificates-api.ts';
 import { dataOperations } from './https/data-api.ts';
-import { createPresignedVerifier } from './https/presigned.ts';
 import { policyOperations } from './https/policies-api.ts';
+import { createPresignedVerifier } from './https/presigned.ts';
 import { provisioningOperations } from './https/provisioning-api.ts';
 import { roleAliasOperations } from './https/role-aliases-api.ts';
+import type { RoleStatement } from './https/role-permissions.ts';
 import {
   createRuleBook,
   endpointOperations,
@@ -53,6 +56,10 @@ export interface CoreOptions {
   /** AWS: 30 to 1,200. */
   keepAliveSeconds?: { min: number; max: number };
   nowMs?: () => number;
+  /** Of the credentials provider; 0 is a free port. Left out: a free one. */
+  credentialsPort?: number;
+  /** By role alias: what its short-lived credentials may do. */
+  roleStatements?: ReadonlyMap<string, readonly RoleStatement[]>;
   /** Calls a Lambda function for fleet provisioning's hook; left out: there are no functions. */
   invokeFunction?: (functionArn: string, event: object) => Promise<unknown>;
   /** Whether AWS's rates hold, for clients of the broker and for shadows; off when left out. */
@@ -65,6 +72,8 @@ export interface Ready {
   /** host:port */
   mqtt: string;
   https: string;
+  /** host:port of the credentials provider. */
+  credentialProvider: string;
   /** Absolute path of the CA's certificate. */
   ca: string;
   region: string;
@@ -196,6 +205,9 @@ export async function openCore(
   const { accessKeyId, secretAccessKey } = credentials;
   let https: Awaited<ReturnType<typeof startHttps>> | undefined;
   let httpsAddress = '';
+  const sessions = createSessions(secretAccessKey);
+  let credentialsProvider: CredentialsProvider | undefined;
+  let credentialsAddress = '';
 
   return {
     store,
@@ -205,12 +217,31 @@ export async function openCore(
     ruleBook,
     httpsAddress: () => `https://${httpsAddress}`,
     async listenHttps(dynamo, services = new Map()) {
+      const credentialsPort = options.credentialsPort ?? 0;
+      credentialsProvider = await bind(
+        'The credentials provider',
+        '--credentials-port',
+        host,
+        credentialsPort,
+        () =>
+          startCredentialsProvider({
+            server: credentials.server,
+            host,
+            port: credentialsPort,
+            registry,
+            sessions,
+            nowMs,
+            log,
+          }),
+      );
+      credentialsAddress = `${publicHost}:${credentialsProvider.port}`;
       https = await bind('HTTPS', '--https-port', host, httpsPort, () =>
         startHttps({
           server: credentials.server,
           host,
           port: httpsPort,
-          verify: createVerifier({ accessKeyId, secretAccessKey }, Date.now),
+          verify: createVerifier({ accessKeyId, secretAccessKey }, Date.now, sessions),
+          roleStatements: options.roleStatements ?? new Map(),
           control: new Map([
             ...thingOperations(registry),
             ...thingTypeOperations(registry),
@@ -222,7 +253,7 @@ export async function openCore(
             ...tagOperations(registry.tags),
             ...provisioningOperations(registry),
             ...ruleOperations(store, ruleBook, registry.tags),
-            ...endpointOperations(() => httpsAddress),
+            ...endpointOperations({ data: () => httpsAddress, credentials: () => credentialsAddress }),
           ]),
           data: dataOperations(store, shadows, () => broker, nowMs),
           dynamo,
@@ -241,6 +272,7 @@ export async function openCore(
       httpsAddress = `${publicHost}:${https.port}`;
       return {
         https: `https://${httpsAddress}`,
+        credentialProvider: credentialsAddress,
         ca: credentials.caPath,
         region,
         accessKeyId,
@@ -254,6 +286,7 @@ export async function openCore(
     async close() {
       for (const timer of timers) clearInterval(timer);
       await broker.close();
+      await credentialsProvider?.close();
       await https?.close();
       await store.close();
     },

@@ -1,19 +1,21 @@
 /** The local cloud's process. Started by `beam cloud` and `beam up`; its options are in `usage`. */
 
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { startCloud } from './cloud.ts';
 
-const usage = `local-cloud --data DIR [--mqtt-port 8883] [--https-port 8443] [--host 127.0.0.1] [--json]
-            [--rules DIR] [--lambdas DIR] [--manifest FILE] [--aws-rates]
+const usage = `local-cloud --data DIR [--mqtt-port 8883] [--https-port 8443] [--credentials-port 8444]
+            [--host 127.0.0.1] [--json] [--rules DIR] [--lambdas DIR] [--manifest FILE] [--aws-rates]
             [--log-level info]
 
   --data      folder of the cloud's state, certificates and keys; made at the first start
   --…-port    0 is a free port
   --host      what to listen on
+  --credentials-port  of the credentials provider; left out: the one behind --https-port, if it is free
   --json      print one JSON line when ready
   --rules     a folder with rules/*.json and policies/*.json, in place of the built-in ones
   --lambdas   a folder with <name>/index.cjs
@@ -34,6 +36,7 @@ function argumentsOf(argv: string[]) {
         data: { type: 'string' },
         'mqtt-port': { type: 'string', default: '8883' },
         'https-port': { type: 'string', default: '8443' },
+        'credentials-port': { type: 'string' },
         host: { type: 'string', default: '127.0.0.1' },
         json: { type: 'boolean', default: false },
         rules: { type: 'string' },
@@ -71,12 +74,27 @@ const log = pino(
 );
 const here = dirname(fileURLToPath(import.meta.url));
 
+/** So that a cloud that is started again has the same; where another process has it, any. */
+async function portBehind(port: number, host: string): Promise<number> {
+  if (port === 0 || port >= 65_535) return 0;
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(0));
+    probe.listen(port + 1, host, () => probe.close(() => resolve(port + 1)));
+  });
+}
+
 try {
+  const httpsPort = portOf('https-port', values['https-port']);
   const cloud = await startCloud({
     dataDir: values.data,
     host: values.host,
     mqttPort: portOf('mqtt-port', values['mqtt-port']),
-    httpsPort: portOf('https-port', values['https-port']),
+    httpsPort,
+    credentialsPort:
+      values['credentials-port'] === undefined
+        ? await portBehind(httpsPort, values.host)
+        : portOf('credentials-port', values['credentials-port']),
     lambdasDir: values.lambdas ?? join(here, 'lambdas'),
     hostPath: join(here, 'lambda-host.js'),
     hasRates: values['aws-rates'],

@@ -9,6 +9,8 @@ export const readyLine = z.object({
   /** host:port */
   mqtt: z.string(),
   https: z.url(),
+  /** host:port */
+  credentialProvider: z.string().optional(),
   /** PEM file. */
   ca: z.string(),
   region: z.string(),

@@ -54,8 +54,18 @@ export const configFile = z.strictObject({
       certificate: path,
       /** Its private key, PEM, mode 0600; made here, leaves never. */
       key: path,
-      /** An AWS shared credentials file; left out: the SDK's default chain. */
+      /** An AWS shared credentials file; left out: `credential_provider`, else the SDK's default chain. */
       credentials: path.optional(),
+      /** host:port of the IoT credentials provider: the signer's credentials come by this server's certificate. */
+      credential_provider: z
+        .string()
+        .regex(/^[^:\s]+:\d+$/, 'must be host:port')
+        .optional(),
+      /** What the certificate asks credentials for there; left out: `beam-signer`. */
+      role_alias: z
+        .string()
+        .regex(/^[\w=,@-]{1,128}$/, 'must be the name of a role alias')
+        .optional(),
     })
     .optional(),
   gaiad: z

@@ -42,3 +42,6 @@ export function serverPolicyNames(kind: NodeKind): string[] {
 /** Provisioning templates (cloud-rules/templates): of a fresh server, and of a further certificate of one. */
 export const serverTemplateName = 'beam-server';
 export const rotateTemplateName = 'beam-rotate';
+
+/** The role alias by which a validator's certificate has credentials for the sign record (cloud-rules/role-aliases). */
+export const signerRoleAlias = 'beam-signer';

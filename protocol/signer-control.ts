@@ -55,6 +55,8 @@ export const signerStatus = signerSummary.extend({
     .optional(),
   /** The last position released by this process's machine. */
   released: signPosition,
+  /** What is not in the way of signing yet: credentials that can't be renewed, a clock that is off. */
+  warning: z.string().max(300).optional(),
   nodeConnected: z.boolean(),
   /** ms since the node last asked for a signature; undefined before the first. */
   sinceRequestMs: z.number().optional(),

@@ -1,6 +1,7 @@
 /** What the signer's clients of AWS are made with: one connection pool, one try, credentials that are renewed in place. */
 
 import { readFileSync, statSync } from 'node:fs';
+import type { RoleAliasCredentials } from './role-alias-credentials.ts';
 
 export interface AwsClientOptions {
   region: string;
@@ -10,6 +11,8 @@ export interface AwsClientOptions {
   ca?: string | undefined;
   /** A shared credentials file, read again whenever it changes; left out: the SDK's default chain. */
   credentials?: string | undefined;
+  /** Credentials by this server's certificate, where no file is given. */
+  roleAlias?: RoleAliasCredentials | undefined;
 }
 
 /** Beat, record and one request at a time, with room for those that were given up. */
@@ -29,6 +32,16 @@ export function agentOptions({ ca }: AwsClientOptions) {
 
 /** Beam's credentials are short-lived and renewed in place. The SDK's clients ask again when these run out. */
 const lookAgainMs = 30_000;
+
+/** What the configuration names; undefined: whatever the SDK's default chain finds. */
+export function configuredCredentials({
+  credentials,
+  roleAlias,
+}: AwsClientOptions): (() => Promise<Credentials & { expiration: Date }>) | undefined {
+  if (credentials) return sharedCredentials(credentials);
+  if (!roleAlias) return undefined;
+  return async () => ({ ...(await roleAlias.get()), expiration: new Date(Date.now() + lookAgainMs) });
+}
 
 /** @returns the `default` profile of an AWS shared credentials file */
 export function sharedCredentials(path: string) {

@@ -17,8 +17,8 @@ import {
   type AwsClientOptions,
   agentOptions,
   type Credentials,
+  configuredCredentials,
   connectMsMax,
-  sharedCredentials,
 } from './aws-client.ts';
 import type { SignTable } from './record-client.ts';
 
@@ -48,7 +48,7 @@ export function dynamoTable({ table, ...options }: DynamoOptions): DynamoTable {
   const url = new URL(endpoint ?? awsEndpoint(region));
   const secure = url.protocol === 'https:';
   let agent: HttpAgent | undefined;
-  const credentials = options.credentials ? sharedCredentials(options.credentials) : defaultCredentials();
+  const credentials = configuredCredentials(options) ?? defaultCredentials();
   /** ms that DynamoDB's clock is ahead of ours, where that is too much for a signature. */
   let skewMs = 0;
 

@@ -14,10 +14,11 @@ import {
   tcpAddress,
   unpinnedNode,
 } from '../protocol/config.ts';
-import { thingName } from '../protocol/names.ts';
+import { signerRoleAlias, thingName } from '../protocol/names.ts';
 import type { Stage } from '../protocol/stages.ts';
 import type { AwsClientOptions } from './aws-client.ts';
 import type { DynamoOptions } from './dynamodb.ts';
+import { RoleAliasCredentials } from './role-alias-credentials.ts';
 
 /** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
 const socketPathBytesMax = 107;
@@ -44,6 +45,8 @@ export interface SignerHome {
   table: string;
   /** Undefined: stand-alone, no cloud. */
   dynamo: DynamoOptions | undefined;
+  /** Where the credentials of `dynamo` and of a KMS key come by this server's certificate. */
+  roleAlias: RoleAliasCredentials | undefined;
   /** Where the metrics are served; undefined: nowhere. */
   metrics: { host: string; port: number } | undefined;
   logLevel: ConfigFile['log']['level'];
@@ -102,12 +105,14 @@ export function readHome(home: string): SignerHome {
       ),
     );
   }
+  const roleAlias = roleAliasOf(cloud, thingName(node.fleet, node.node), at);
   return {
     home: resolve(home),
     thing: thingName(node.fleet, node.node),
     mode: config.mode,
     chainId: signer.chain_id,
-    key: keySource(config, at, configPath),
+    key: keySource(config, at, configPath, roleAlias),
+    roleAlias,
     stateDir: at(signer.state),
     dryRunDir: `${at(signer.state)}-dry-run`,
     node: nodeAddress(signer, at),
@@ -121,6 +126,7 @@ export function readHome(home: string): SignerHome {
       endpoint: cloud.https,
       ca: cloud.ca && at(cloud.ca),
       credentials: cloud.credentials && at(cloud.credentials),
+      roleAlias,
     },
     metrics: signer.metrics === undefined ? undefined : hostAndPort(signer.metrics, configPath),
     logLevel: log.level,
@@ -140,7 +146,29 @@ function nodeAddress(
   };
 }
 
-function keySource({ signer, cloud }: ConfigFile, at: (path: string) => string, file: string): KeySource {
+/** One for all clients: they share what it holds. */
+function roleAliasOf(
+  cloud: ConfigFile['cloud'],
+  thing: string,
+  at: (path: string) => string,
+): RoleAliasCredentials | undefined {
+  if (cloud?.credential_provider === undefined) return undefined;
+  return new RoleAliasCredentials({
+    provider: cloud.credential_provider,
+    roleAlias: cloud.role_alias ?? signerRoleAlias,
+    thing,
+    certificate: at(cloud.certificate),
+    key: at(cloud.key),
+    ca: cloud.ca && at(cloud.ca),
+  });
+}
+
+function keySource(
+  { signer, cloud }: ConfigFile,
+  at: (path: string) => string,
+  file: string,
+  roleAlias: RoleAliasCredentials | undefined,
+): KeySource {
   const { key = '', passphrase, kms } = signer ?? {};
   if (!kms) return { kind: 'file', path: at(key), passphrase };
   if (passphrase !== undefined) {
@@ -160,6 +188,7 @@ function keySource({ signer, cloud }: ConfigFile, at: (path: string) => string, 
     endpoint: kms.endpoint,
     ca: kms.endpoint && cloud?.ca && at(cloud.ca),
     credentials: cloud?.credentials && at(cloud.credentials),
+    roleAlias,
   };
 }
 

@@ -169,13 +169,14 @@ export class SignerProcess {
   }
 
   status(): SignerStatus {
-    const { version } = this.#parts;
+    const { version, home } = this.#parts;
     if (!this.#service) throw new Error('the signer was not started');
     const { askedMs, blockMs, connected } = this.#watch;
     return {
       type: 'status',
       ...this.#service.counts(),
       ...this.#guard.status(),
+      ...(home.roleAlias?.trouble === undefined ? {} : { warning: home.roleAlias.trouble.slice(0, 300) }),
       nodeConnected: connected,
       ...(askedMs === undefined ? {} : { sinceRequestMs: Math.round(systemClock.now() - askedMs) }),
       ...(blockMs === undefined ? {} : { blockSeconds: blockMs / 1000 }),

@@ -99,6 +99,10 @@ function addInit(program: Command): void {
       '--credentials <file>',
       'AWS shared credentials file for the sign record (default: the SDK finds some)',
     )
+    .option(
+      '--credential-provider <host:port>',
+      "the IoT credentials provider: the signer's credentials come by this server's certificate",
+    )
     .option('--stand-alone', 'no cloud: supervise gaiad, sign under the local guard')
     .option('--no-register', 'leave the certificate request for somebody else to register')
     .option('--force', 'write over config.toml and node.toml that are there')

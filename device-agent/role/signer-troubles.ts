@@ -60,6 +60,9 @@ export function signerTroubles(
       text: 'The sign record can not be reached from this server: nothing is signed here until it can. Look at the network and at DynamoDB.',
     });
   }
+  if (status.warning !== undefined && troubles.length === 0) {
+    troubles.push({ kind: 'record-trouble', severity: 'warning', text: status.warning });
+  }
   return troubles;
 }
 

@@ -141,7 +141,7 @@ export type Decision = 'allowed' | 'denied' | 'not-allowed';
 /** @param resource a whole ARN */
 export function evaluate(
   statements: readonly PolicyStatement[],
-  action: PolicyAction,
+  action: PolicyAction | 'iot:AssumeRoleWithCertificate',
   resource: string,
   variables: PolicyVariables,
 ): Decision {

@@ -260,9 +260,9 @@ test('what is not there says so by its name', async () => {
   await expect(iot.send(new ListJobsCommand({}))).rejects.toEqual(
     refusal('NotImplementedException', /does not have ListJobs/),
   );
-  await expect(
-    iot.send(new DescribeEndpointCommand({ endpointType: 'iot:CredentialProvider' })),
-  ).rejects.toEqual(refusal('NotImplementedException', /iot:CredentialProvider/));
+  await expect(iot.send(new DescribeEndpointCommand({ endpointType: 'iot:Jobs' }))).rejects.toEqual(
+    refusal('NotImplementedException', /iot:Jobs/),
+  );
   await expect(
     iot.send(new CreateThingCommand({ thingName: 'billed', billingGroupName: 'b' })),
   ).rejects.toEqual(refusal('NotImplementedException', /billingGroupName of CreateThing/));

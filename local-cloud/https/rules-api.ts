@@ -170,11 +170,15 @@ export function ruleOperations(store: Store, book: RuleBook, tags: Tags): [strin
   ];
 }
 
-export function endpointOperations(httpsAddress: () => string): [string, Handler][] {
+export function endpointOperations(addresses: {
+  data(): string;
+  credentials(): string;
+}): [string, Handler][] {
   return [
     operation('DescribeEndpoint', { endpointType: z.string().default('iot:Data') }, ({ endpointType }) => {
       if (endpointType === 'iot:Data' || endpointType === 'iot:Data-ATS')
-        return { endpointAddress: httpsAddress() };
+        return { endpointAddress: addresses.data() };
+      if (endpointType === 'iot:CredentialProvider') return { endpointAddress: addresses.credentials() };
       throw notImplemented(`endpoint ${endpointType}`);
     }),
   ];

@@ -12,6 +12,7 @@ import { AwsError, invalidRequest, notImplemented } from '../registry/aws-error.
 import type { KeyAndCertificate } from '../tls/issuer.ts';
 import type { DataHandler } from './data-request.ts';
 import type { Handler } from './operation.ts';
+import { dynamoRefusal, type RoleStatement } from './role-permissions.ts';
 import { findRoute } from './router.ts';
 import { type SignedService, signedFor } from './signed-service.ts';
 import type { VerifyRequest } from './sigv4.ts';
@@ -39,6 +40,8 @@ export interface HttpsOptions {
   services: ReadonlyMap<string, SignedService>;
   /** What asks to become a WebSocket. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** By role alias: what its short-lived credentials may do. */
+  roleStatements: ReadonlyMap<string, readonly RoleStatement[]>;
   log: Logger;
 }
 
@@ -137,6 +140,14 @@ function inputOf(
   };
 }
 
+function parseJson(body: Buffer): JsonValue {
+  try {
+    return JSON.parse(body.toString('utf8')) as JsonValue;
+  } catch {
+    return null;
+  }
+}
+
 export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   const { control, data, dynamo, services, verify, log } = options;
 
@@ -164,6 +175,27 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
     send(response, 200, { 'content-type': 'application/json' }, Buffer.from(JSON.stringify(answer)));
   }
 
+  /** @throws AwsError where the role may not do this */
+  function authorize(
+    { roleAlias }: { roleAlias: string },
+    dynamoTarget: string | undefined,
+    body: Buffer,
+  ): void {
+    const statements = options.roleStatements.get(roleAlias);
+    const refusal =
+      statements === undefined
+        ? 'the local cloud knows permissions of the roles in cloud-rules/role-aliases alone'
+        : dynamoTarget === undefined
+          ? 'it is for DynamoDB alone'
+          : dynamoRefusal(statements, dynamoTarget.split('.')[1] ?? '', parseJson(body));
+    if (refusal === undefined) return;
+    throw new AwsError(
+      403,
+      'AccessDeniedException',
+      `The role of ${roleAlias} is not authorized: ${refusal}`,
+    );
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = request.headers['x-amz-target'];
     const forDynamo = typeof target === 'string' && target.startsWith('DynamoDB_');
@@ -172,7 +204,10 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
       service ? service.refuse(response, error) : sendError(response, error, forDynamo);
     try {
       const body = await readBody(request, service?.bytesMax ?? (forDynamo ? dynamoBytesMax : iotBytesMax));
-      if (!service?.isOpen?.(request)) await verify(request, body);
+      if (!service?.isOpen?.(request)) {
+        const caller = await verify(request, body);
+        if (caller.kind === 'role') authorize(caller, service || !forDynamo ? undefined : target, body);
+      }
       if (service) await service.handle(request, response, body);
       else await (forDynamo ? dynamo(request, response, body) : iot(request, response, body));
     } catch (error) {

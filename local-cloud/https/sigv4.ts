@@ -2,6 +2,7 @@
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { createSessions, type Sessions } from '../credentials-provider/sessions.ts';
 import { AwsError } from '../registry/aws-error.ts';
 import { expectedSignature } from './expected-signature.ts';
 
@@ -49,13 +50,29 @@ export function dateOf(text: string): Date | undefined {
   return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
-export type VerifyRequest = (request: IncomingMessage, body: Buffer) => Promise<void>;
+/** Whose request it is: the cloud's own access key may do everything, a role what its statements say. */
+export type Caller = { kind: 'owner' } | { kind: 'role'; roleAlias: string; certificateId: string };
+export type VerifyRequest = (request: IncomingMessage, body: Buffer) => Promise<Caller>;
 
 /** @returns a check that throws an AwsError (403) for a request that this key did not sign */
 export function createVerifier(
   credentials: { accessKeyId: string; secretAccessKey: string },
   nowMs: () => number,
+  sessions: Sessions = createSessions(credentials.secretAccessKey),
 ): VerifyRequest {
+  const bySession = (accessKeyId: string, sessionToken: unknown) => {
+    const session = typeof sessionToken === 'string' ? sessions.read(accessKeyId, sessionToken) : undefined;
+    if (!session) {
+      throw refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
+    }
+    if (nowMs() / 1000 >= session.expiresAt) {
+      throw refused('ExpiredTokenException', 'The security token included in the request is expired');
+    }
+    const { roleAlias, certificateId, secretAccessKey } = session;
+    const caller: Caller = { kind: 'role', roleAlias, certificateId };
+    return { keys: { accessKeyId, secretAccessKey }, caller };
+  };
+
   return async (request, body) => {
     const { authorization } = request.headers;
     if (!authorization) throw refused('MissingAuthenticationTokenException', 'Missing Authentication Token');
@@ -66,11 +83,19 @@ export function createVerifier(
         'The Authorization header is not a Signature Version 4 one.',
       );
     }
-    const [, accessKeyId, day, signingRegion = '', signingService = '', signedNames = '', signature = ''] =
-      parsed;
-    if (accessKeyId !== credentials.accessKeyId) {
-      throw refused('UnrecognizedClientException', 'The security token included in the request is invalid.');
-    }
+    const [
+      ,
+      accessKeyId = '',
+      day,
+      signingRegion = '',
+      signingService = '',
+      signedNames = '',
+      signature = '',
+    ] = parsed;
+    const { keys, caller } =
+      accessKeyId === credentials.accessKeyId
+        ? { keys: credentials, caller: { kind: 'owner' } as const }
+        : bySession(accessKeyId, request.headers['x-amz-security-token']);
     const dateHeader = request.headers['x-amz-date'];
     const signingDate = typeof dateHeader === 'string' ? dateOf(dateHeader) : undefined;
     if (typeof dateHeader !== 'string' || !signingDate || dateHeader.slice(0, 8) !== day) {
@@ -106,7 +131,7 @@ export function createVerifier(
         region: signingRegion,
         dateTime: dateHeader,
       },
-      credentials,
+      keys,
     );
     const equal =
       expected.length === signature.length && timingSafeEqual(Buffer.from(expected), Buffer.from(signature));
@@ -116,5 +141,6 @@ export function createVerifier(
         'The request signature we calculated does not match the signature you provided. Check your Secret Access Key.',
       );
     }
+    return caller;
   };
 }

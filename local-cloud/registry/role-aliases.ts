@@ -50,6 +50,12 @@ export class RoleAliases {
     });
   }
 
+  /** Makes the alias, or brings it to this: for aliases that come with the program. */
+  async ensure(alias: string, roleArn: string, seconds: number): Promise<void> {
+    if (!this.find(alias)) return this.create(alias, roleArn, seconds);
+    return this.update(alias, { roleArn, credentialDurationSeconds: seconds });
+  }
+
   async update(
     alias: string,
     change: { roleArn?: string | undefined; credentialDurationSeconds?: number | undefined },

@@ -4,17 +4,18 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { GetPublicKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { type AwsClientOptions, agentOptions, connectMsMax, sharedCredentials } from '../aws-client.ts';
+import { type AwsClientOptions, agentOptions, configuredCredentials, connectMsMax } from '../aws-client.ts';
 import { type KmsApi, kmsAlgorithm } from './kms.ts';
 
 export function sdkKms(options: AwsClientOptions): KmsApi {
-  const { region, endpoint, credentials } = options;
+  const { region, endpoint } = options;
+  const credentials = configuredCredentials(options);
   const client = new KMSClient({
     region,
     // It repeats nothing: what a failed call means is its caller's to judge.
     maxAttempts: 1,
     ...(endpoint ? { endpoint } : {}),
-    ...(credentials ? { credentials: sharedCredentials(credentials) } : {}),
+    ...(credentials ? { credentials } : {}),
     requestHandler: new NodeHttpHandler({
       connectionTimeout: connectMsMax,
       httpAgent: new HttpAgent(agentOptions(options)),
