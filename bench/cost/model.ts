@@ -1,0 +1,104 @@
+/** What a fleet costs a month on AWS, EC2, traffic and KMS aside. Pure; counted from what the code does. */
+
+import { alwaysFree, prices } from './prices.ts';
+
+export interface Fleet {
+  validators: number;
+  sentries: number;
+  blockSeconds: number;
+  /** `[health] seconds`. */
+  healthSeconds: number;
+  /** `[health] basic_ingest`. */
+  basicIngest: boolean;
+  /** Of both sweeps (lambdas/manifest.json). */
+  sweepSeconds: number;
+  alarms: number;
+}
+
+export const exampleFleet: Fleet = {
+  validators: 2,
+  sentries: 8,
+  blockSeconds: 6,
+  healthSeconds: 10,
+  basicIngest: true,
+  sweepSeconds: 60,
+  alarms: 10,
+};
+
+export interface Line {
+  what: string;
+  usd: number;
+}
+
+const monthSeconds = 730 * 3600;
+/** Of the pilot's report to its `status` shadow (device-agent/health/reporter.ts). */
+const statusSeconds = 60;
+/** A document of some 1.2 KB. */
+const statusKilobytes = 2;
+/** The report, and what the pilot hears of it: accepted and documents. */
+const messagesPerReport = 3;
+/** Seconds and GB of one invocation: a write to the table, a report that changes nothing, a sweep over a fleet. */
+const lambda = { health: 0.02 * 0.1875, idle: 0.005 * 0.25, sweep: 0.2 * 0.25 };
+/** START, END, REPORT and a line of ours. */
+const logBytesPerInvocation = 400;
+
+/** The beat's T (docs/safety.md), in seconds; record and beat are read, and the beat is raised, each third of it. */
+export function beatSeconds(blockSeconds: number): number {
+  return Math.max(1, Math.min(1.5, blockSeconds / 2));
+}
+
+export function monthlyCost(fleet: Fleet): { lines: Line[]; usd: number; usdWithAlwaysFree: number } {
+  const { validators, sentries, blockSeconds, healthSeconds, basicIngest, sweepSeconds, alarms } = fleet;
+  const nodes = validators + sentries;
+  const looks = monthSeconds / (beatSeconds(blockSeconds) / 3);
+  const health = (nodes * monthSeconds) / healthSeconds;
+  const reports = (nodes * monthSeconds) / statusSeconds;
+  const sweeps = monthSeconds / sweepSeconds;
+  const requests = health + reports + 2 * sweeps;
+  const gbSeconds = health * lambda.health + reports * lambda.idle + 2 * sweeps * lambda.sweep;
+  const logGb = (requests * logBytesPerInvocation) / 1e9;
+  const lines: Line[] = [
+    { what: 'sign table: two votes a block', usd: ((2 * monthSeconds) / blockSeconds) * prices.dynamoWrite },
+    { what: "sign table: the holder's beat", usd: looks * prices.dynamoWrite },
+    { what: 'sign table: each signer reads the record', usd: validators * looks * prices.dynamoRead },
+    { what: 'sign table: standbys read the beat', usd: (validators - 1) * looks * prices.dynamoRead },
+    { what: 'health: messages', usd: basicIngest ? 0 : health * prices.iotMessage },
+    { what: 'health: rule and action', usd: health * (prices.iotRule + prices.iotAction) },
+    { what: 'health: fleet table', usd: health * prices.dynamoWrite },
+    { what: 'status shadow: updates', usd: reports * statusKilobytes * prices.iotOperation },
+    { what: 'status shadow: messages', usd: reports * messagesPerReport * prices.iotMessage },
+    { what: 'status shadow: rule and action', usd: reports * (prices.iotRule + prices.iotAction) },
+    { what: 'sweep of roles: a shadow a server', usd: sweeps * nodes * prices.iotOperation },
+    {
+      what: 'sweep of peers: the group, two shadows a server',
+      usd: sweeps * (1 + nodes * (statusKilobytes + 1)) * prices.iotOperation,
+    },
+    { what: 'connections', usd: nodes * (monthSeconds / 60) * prices.iotMinute },
+    { what: 'Lambda: requests', usd: requests * prices.lambdaRequest },
+    { what: 'Lambda: time', usd: gbSeconds * prices.lambdaGbSecond },
+    { what: 'CloudWatch: logs', usd: logGb * prices.logGb },
+    { what: 'CloudWatch: alarms', usd: alarms * prices.alarm },
+  ];
+  const usd = lines.reduce((sum, line) => sum + line.usd, 0);
+  const free =
+    Math.min(requests, alwaysFree.lambdaRequests) * prices.lambdaRequest +
+    Math.min(gbSeconds, alwaysFree.lambdaGbSeconds) * prices.lambdaGbSecond +
+    Math.min(logGb, alwaysFree.logGb) * prices.logGb +
+    Math.min(alarms, alwaysFree.alarms) * prices.alarm;
+  return { lines, usd, usdWithAlwaysFree: usd - free };
+}
+
+export interface Knob {
+  knob: string;
+  to: Partial<Fleet>;
+}
+
+export const knobs: Knob[] = [
+  { knob: 'health by the broker', to: { basicIngest: false } },
+  { knob: 'health each 30 s', to: { healthSeconds: 30 } },
+  { knob: 'sweeps each 5 minutes', to: { sweepSeconds: 300 } },
+  { knob: 'both of these', to: { healthSeconds: 30, sweepSeconds: 300 } },
+  { knob: 'blocks of 1 s', to: { blockSeconds: 1 } },
+  { knob: 'one more standby', to: { validators: 3 } },
+  { knob: 'no sentry', to: { sentries: 0 } },
+];
