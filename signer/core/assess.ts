@@ -68,7 +68,7 @@ export function readRecord(item: Record<string, unknown> | undefined, known: Sig
 export function sealed(what: string): Refusal {
   return new Refusal(
     'sealed',
-    `${what}: its key was exported, and no signer of Beam signs with it any more; to come back, stop the other tool for ever, remove the record by hand, move the signer state away, and enrol anew with beam signer import`,
+    `${what}: its key was exported, or the record was restored from a backup, and no signer of Beam signs under it any more; to come back, stop whatever else signs with the key for ever, remove the record by hand, move the signer state away, and enrol anew (beam signer import, or beam signer enrol --import with the newest state)`,
   );
 }
 
