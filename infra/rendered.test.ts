@@ -10,7 +10,7 @@ import { describe, expect, test } from '@jest/globals';
 import { readCloudRules } from '../local-cloud/bundled-rules.ts';
 import { accountId, region } from '../local-cloud/registry/arns.ts';
 import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../protocol/fleet-table.ts';
-import { parseLambdaManifest, scheduleEvent } from '../protocol/manifest.ts';
+import { functionName, parseLambdaManifest, scheduleEvent } from '../protocol/manifest.ts';
 import { pilotPolicyName, thingGroupName, thingTypeName } from '../protocol/names.ts';
 import { signTableName, signTablePartitionKey } from '../protocol/sign-record.ts';
 
@@ -41,12 +41,9 @@ const cloud = readCloudRules(join(root, 'cloud-rules'));
 const { functions } = parseLambdaManifest(
   JSON.parse(readFileSync(join(root, 'lambdas/manifest.json'), 'utf8')),
 );
-/** Terraform's functions have a prefix, and the plan another account and region than the local cloud. */
+/** The plan has another account and region than the local cloud. */
 const asRendered = (arn: string) =>
-  arn
-    .replace(`:${region}:`, ':eu-central-1:')
-    .replace(`:${accountId}:`, ':123456789012:')
-    .replace(/:function:/, ':function:beam-');
+  arn.replace(`:${region}:`, ':eu-central-1:').replace(`:${accountId}:`, ':123456789012:');
 const json = (text: unknown) => JSON.parse(String(text)) as Record<string, unknown>;
 
 const name = 'Terraform and the local cloud read the same (mocked plan; npm run test:infra brings it)';
@@ -92,10 +89,10 @@ const name = 'Terraform and the local cloud read the same (mocked plan; npm run 
         .filter(({ type, address }) => type === 'aws_iam_role_policy' && address.includes('.function['))
         .map(({ address, after }) => [/"(.+)"/.exec(address)?.[1], json(after.policy).Statement as object[]]),
     );
-    expect([...rendered.keys()].sort()).toEqual(functions.map(({ name }) => `beam-${name}`).sort());
+    expect([...rendered.keys()].sort()).toEqual(functions.map(({ name }) => functionName(name)).sort());
     for (const definition of functions) {
       const { name, environment, iam } = definition;
-      const on = rendered.get(`beam-${name}`);
+      const on = rendered.get(functionName(name));
       expect(on).toMatchObject({
         handler: `index.${definition.handler}`,
         timeout: definition.timeoutSeconds,
@@ -123,9 +120,9 @@ const name = 'Terraform and the local cloud read the same (mocked plan; npm run 
     }
     const schedules = functions.flatMap((each) => each.schedules);
     const timers = named('aws_scheduler_schedule', 'name');
-    expect([...timers.keys()].sort()).toEqual(schedules.map(({ name }) => name).sort());
+    expect([...timers.keys()].sort()).toEqual(schedules.map(({ name }) => functionName(name)).sort());
     for (const schedule of schedules) {
-      const timer = timers.get(schedule.name);
+      const timer = timers.get(functionName(schedule.name));
       expect(timer?.schedule_expression).toBe(schedule.expression);
       const [target] = (timer?.target ?? []) as { input: string }[];
       expect(json(target?.input)).toEqual(scheduleEvent(schedule));

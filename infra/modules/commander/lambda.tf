@@ -151,7 +151,7 @@ resource "aws_iam_role_policy" "scheduler" {
 resource "aws_scheduler_schedule" "this" {
   for_each = local.schedules
 
-  name                = each.key
+  name                = "beam-${each.key}"
   group_name          = aws_scheduler_schedule_group.beam.name
   schedule_expression = each.value.expression
 
