@@ -77,6 +77,8 @@ module "validators" {
   mqtt_endpoint = local.server.mqtt_endpoint
   region        = local.server.region
 
+  credentials_endpoint = module.commander.credentials_endpoint
+
   vpc_id                   = module.network.vpc_id
   sentry_security_group_id = module.sentries.security_group_id
   data_snapshot_id         = var.data_snapshot_id

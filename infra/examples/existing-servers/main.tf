@@ -59,6 +59,11 @@ output "mqtt_endpoint" {
   value       = module.commander.mqtt_endpoint
 }
 
+output "credentials_endpoint" {
+  description = "For `beam init --credential-provider` on the validators."
+  value       = module.commander.credentials_endpoint
+}
+
 output "alerts_topic_arn" {
   description = "Subscribe PagerDuty, chat or a webhook to it."
   value       = module.commander.alerts_topic_arn

@@ -4,8 +4,8 @@ output "mqtt_endpoint" {
 }
 
 output "credentials_endpoint" {
-  description = "Host of the IoT credentials provider."
-  value       = data.aws_iot_endpoint.credentials.endpoint_address
+  description = "host:port of the IoT credentials provider: for [cloud] credential_provider of a validator's config.toml."
+  value       = "${data.aws_iot_endpoint.credentials.endpoint_address}:443"
 }
 
 output "region" {

@@ -8,6 +8,7 @@ locals {
     MODE               = var.mode
     REGION             = var.region
     MQTT               = var.mqtt_endpoint
+    CREDENTIALS        = var.credentials_endpoint == null ? "" : var.credentials_endpoint
     CLAIM_PARAMETER    = var.claim_parameter
     CHAIN_ID           = var.chain.id
     GENESIS_URL        = var.chain.genesis.url

@@ -111,6 +111,12 @@ variable "mqtt_endpoint" {
   type        = string
 }
 
+variable "credentials_endpoint" {
+  description = "host:port of the IoT credentials provider (output credentials_endpoint of modules/commander). A validator needs it; a sentry has none."
+  type        = string
+  default     = null
+}
+
 variable "region" {
   description = "Region of Commander and the sign record."
   type        = string

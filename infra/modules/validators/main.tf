@@ -52,19 +52,20 @@ module "server" {
   source   = "../server"
   for_each = var.validators
 
-  fleet             = var.fleet
-  kind              = "validator"
-  node              = each.key
-  chain             = var.chain
-  gaiad             = var.gaiad
-  beam              = var.beam
-  node_js           = var.node_js
-  mqtt_endpoint     = var.mqtt_endpoint
-  region            = var.region
-  claim_parameter   = var.claim_parameter
-  mode              = var.mode
-  data_volume_id    = aws_ebs_volume.data[each.key].id
-  consensus_key_arn = local.key_arn
+  fleet                = var.fleet
+  kind                 = "validator"
+  node                 = each.key
+  chain                = var.chain
+  gaiad                = var.gaiad
+  beam                 = var.beam
+  node_js              = var.node_js
+  mqtt_endpoint        = var.mqtt_endpoint
+  credentials_endpoint = var.credentials_endpoint
+  region               = var.region
+  claim_parameter      = var.claim_parameter
+  mode                 = var.mode
+  data_volume_id       = aws_ebs_volume.data[each.key].id
+  consensus_key_arn    = local.key_arn
 }
 
 # The machine itself may read the claim. The record and the KMS key are the signer's, by its certificate's role alias.

@@ -35,6 +35,11 @@ variable "mqtt_endpoint" {
   type        = string
 }
 
+variable "credentials_endpoint" {
+  description = "host:port of the IoT credentials provider (output credentials_endpoint of modules/commander), by which a validator's signer gets at the record."
+  type        = string
+}
+
 variable "region" {
   description = "Region of Commander and the sign record."
   type        = string

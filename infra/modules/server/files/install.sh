@@ -135,7 +135,7 @@ configure_beam() {
   address=$(metadata local-ipv4)
   local options=(--packaged --fleet "$FLEET" --node "$NODE" --kind "$KIND" --zone "$(metadata placement/availability-zone)"
     --mode "$MODE" --p2p "$address:26656" --mqtt "$MQTT" --region "$REGION" --no-register)
-  if [[ $KIND == validator ]]; then options+=(--chain-id "$CHAIN_ID"); fi
+  if [[ $KIND == validator ]]; then options+=(--chain-id "$CHAIN_ID" --credential-provider "$CREDENTIALS"); fi
   beam init "${options[@]}"
   if [[ -n $CONSENSUS_KEY_ARN ]]; then
     printf '\n[signer.kms]\nkey_id = "%s"\n' "$CONSENSUS_KEY_ARN" >>"$beam_home/config.toml"

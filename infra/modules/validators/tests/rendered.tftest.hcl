@@ -25,9 +25,10 @@ mock_provider "aws" {
 }
 
 variables {
-  fleet         = "hub"
-  mqtt_endpoint = "abc123-ats.iot.eu-central-1.amazonaws.com:8883"
-  region        = "eu-central-1"
+  fleet                = "hub"
+  mqtt_endpoint        = "abc123-ats.iot.eu-central-1.amazonaws.com:8883"
+  region               = "eu-central-1"
+  credentials_endpoint = "abc123.credentials.iot.eu-central-1.amazonaws.com:443"
   chain = {
     id      = "cosmoshub-4"
     genesis = { url = "https://example.com/genesis.json.gz", sha256 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }
