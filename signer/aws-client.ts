@@ -1,6 +1,7 @@
 /** What the signer's clients of AWS are made with: one connection pool, one try, credentials that are renewed in place. */
 
 import { readFileSync, statSync } from 'node:fs';
+import type { Credentials } from './credentials.ts';
 import type { RoleAliasCredentials } from './role-alias-credentials.ts';
 
 export interface AwsClientOptions {
@@ -19,12 +20,6 @@ export interface AwsClientOptions {
 const socketsMax = 16;
 /** A connection that takes longer is none; a call's own time is its caller's. */
 export const connectMsMax = 800;
-
-export interface Credentials {
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken?: string | undefined;
-}
 
 export function agentOptions({ ca }: AwsClientOptions) {
   return { keepAlive: true, maxSockets: socketsMax, ...(ca ? { ca: readFileSync(ca) } : {}) };

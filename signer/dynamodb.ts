@@ -13,13 +13,8 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import aws4 from 'aws4';
 import { signTablePartitionKey } from '../protocol/sign-record.ts';
-import {
-  type AwsClientOptions,
-  agentOptions,
-  type Credentials,
-  configuredCredentials,
-  connectMsMax,
-} from './aws-client.ts';
+import { type AwsClientOptions, agentOptions, configuredCredentials, connectMsMax } from './aws-client.ts';
+import type { Credentials } from './credentials.ts';
 import type { SignTable } from './record-client.ts';
 
 export interface DynamoOptions extends AwsClientOptions {
