@@ -18,9 +18,9 @@ export class Covered {
     if (this.#readFrom.size > fleetsMax && oldest !== undefined) this.#readFrom.delete(oldest);
   }
 
-  /** What was received at `receivedAt` (ms) has been read since. */
-  covers(fleet: string, receivedAt: number): boolean {
+  /** What was received at `receivedAt` (ms) has been read since. A read that began after `now` was before a clock was set back. */
+  covers(fleet: string, receivedAt: number, now: number): boolean {
     const readFrom = this.#readFrom.get(fleet);
-    return readFrom !== undefined && receivedAt + clocksApartMsMax < readFrom;
+    return readFrom !== undefined && readFrom <= now && receivedAt + clocksApartMsMax < readFrom;
   }
 }

@@ -36,7 +36,7 @@ export async function handler(event: unknown): Promise<void> {
       log('error', 'An event that is not one of ours is left out', { fault: invocation.fault });
       return;
     case 'fleet':
-      if (covered.covers(invocation.fleet, invocation.receivedAt)) return;
+      if (covered.covers(invocation.fleet, invocation.receivedAt, Date.now())) return;
       return settle(invocation.fleet, false);
     case 'sweep': {
       const failures: unknown[] = [];

@@ -11,6 +11,7 @@ import type { FleetItems } from '../../protocol/fleet-table-dynamodb.ts';
 import { parseThingName, thingGroupName } from '../../protocol/names.ts';
 import { reportedGaiad, reportedStatus } from '../../protocol/shadows.ts';
 import type { FleetTable } from '../aws/fleet-table.ts';
+import { msSince } from '../aws/ms-since.ts';
 import { inParallel, type Shadows } from '../aws/shadows.ts';
 import type { SignTable } from '../aws/sign-table.ts';
 import type { PeerNode, PeersView } from './core/plan.ts';
@@ -33,7 +34,7 @@ export async function readFleet(stores: Stores, fleet: string, now: number): Pro
   return {
     fleet,
     automaticFailover: config?.automaticFailover ?? false,
-    sinceGrantMs: lastGrant && now - lastGrant.at,
+    sinceGrantMs: lastGrant && msSince(lastGrant.at, now),
     nodes: await inParallel(things, readWidth, (thing) =>
       readNode(stores.shadows, thing, items, holder, now),
     ),

@@ -28,7 +28,7 @@ export async function handleRoles({ effects, covered, now }: RolesInstance, even
   if (fleet !== undefined) {
     const { kind, receivedAt } = trigger;
     const wish = kind === 'request' || trigger.touched || trigger.before?.written !== trigger.after?.written;
-    if (!wish && covered.covers(fleet, receivedAt)) return;
+    if (!wish && covered.covers(fleet, receivedAt, now())) return;
     const startedAt = now();
     await settle(effects, fleet, trigger, now);
     // A request reads no sentries.

@@ -1,5 +1,6 @@
 /** The one grant that this decision makes, if any, and which wishes are refused. */
 
+import { msSince } from '../../aws/ms-since.ts';
 import { wantsActive, wantsAway } from './edits.ts';
 import { byPreference, type FitnessContext, fitStandbys, holderSigns, unfitness } from './fitness.ts';
 import { type FleetView, kindOf, type NodeView, type Reign, type Trigger, unclaimedMsMax } from './fleet.ts';
@@ -68,7 +69,7 @@ function unclaimedMs(
 ): number | undefined {
   if (!pending) return undefined;
   const noted = lastGrant?.recordId === recordId && lastGrant.epoch === pending.epoch;
-  return noted ? now - lastGrant.at : 0;
+  return noted ? msSince(lastGrant.at, now) : 0;
 }
 
 /** An operator's edit is held neither by the cool-down nor by `automaticFailover`. */
@@ -130,7 +131,9 @@ function answerRequest(trigger: Extract<Trigger, { kind: 'request' }>, question:
     );
   }
   const { lastFailover } = fleet;
-  const coolMs = lastFailover ? lastFailover.at + fleet.config.cooldownSeconds * 1000 - context.now : 0;
+  const coolMs = lastFailover
+    ? fleet.config.cooldownSeconds * 1000 - msSince(lastFailover.at, context.now)
+    : 0;
   // A grant that nobody claimed is the same failover still.
   if (coolMs > 0 && !reign.pending) {
     return alerting(

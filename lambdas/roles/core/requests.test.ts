@@ -91,6 +91,11 @@ describe('a standby asks', () => {
     expect(
       grants(decided(sampleFleet({}, { lastFailover: { ...lastFailover, at: now - 60_001 } }), request())),
     ).toHaveLength(1);
+    // The clock was an hour ahead at that failover, and was set back since.
+    const ahead = { ...lastFailover, at: now + 3_600_000 };
+    expect(grants(decided(sampleFleet({}, { lastFailover: ahead }), request()))).toHaveLength(1);
+    const hostsApart = { ...lastFailover, at: now + 1_000 };
+    expect(grants(decided(sampleFleet({}, { lastFailover: hostsApart }), request()))).toEqual([]);
   });
 
   test('the best standby gets it: another zone first', () => {
@@ -153,10 +158,13 @@ describe('a grant is pending', () => {
     expect(of(steps, 'noteGrant')).toMatchObject([{ epoch: 2, to: 'demo_b', by: 'unknown' }]);
   });
 
-  test('unclaimed for three blocks, it passes on to another', () => {
+  test.each([
+    ['for three blocks', now - 6_001],
+    ['since a time that a clock ahead noted', now + 3_600_000],
+  ])('unclaimed %s, it passes on to another', (_since, grantedAt) => {
     const fleet = sampleFleet(
       { b: { desired: { role: 'active', epoch: 2 } }, c: {} },
-      { record: pending, ...grantedTo('demo_b', now - 6_001) },
+      { record: pending, ...grantedTo('demo_b', grantedAt) },
     );
     const steps = decided(fleet, request({ thing: 'demo_c' }));
     expect(grants(steps)).toEqual([['demo_c', 3]]);
