@@ -10,6 +10,7 @@ export interface Released {
   /** Empty: nil. */
   block: string;
   by: string;
+  /** In which the bytes were recorded; under the local guard 0. */
   epoch: number;
 }
 

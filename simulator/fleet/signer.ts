@@ -251,7 +251,8 @@ export class Signer {
       bytes: text,
       block: asked.blockId,
       by: this.#server.name,
-      epoch: epoch ?? 0,
+      // Of the holder who decided it: whoever takes over gives the record's own bytes out again as they are.
+      epoch: recordedIn > 0 ? recordedIn : (epoch ?? 0),
     });
     this.#world.trace(`${this.#server.name} signed ${height}/${round}/${step} ${ask.block || 'nil'}`);
     return { signed: true };
