@@ -31,6 +31,7 @@ test('the same sources give the same package and tarball', async () => {
   expect(again.map(({ sha256 }) => sha256)).toEqual(made.map(({ sha256 }) => sha256));
 });
 
+// Where a part is not at hand nothing real can run: the name says what is needed.
 (canInstall ? test : test.skip)(
   'dpkg installs it into a root of its own, where it runs; removed and purged, it leaves key and state (needs dpkg, systemd, root)',
   () => {
@@ -90,6 +91,7 @@ test('the same sources give the same package and tarball', async () => {
   },
 );
 
+// As above: there is no other judge of units.
 (has('systemd-analyze') ? test : test.skip)(
   'systemd finds no fault with the units, and rates each 2.5 or safer (needs systemd-analyze)',
   () => {

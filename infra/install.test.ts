@@ -33,6 +33,7 @@ function bash(command: string) {
 const fetch = (checksum: string) => bash(`fetch "file://${source}" "${checksum}" "${join(folder, 'kept')}"`);
 
 const noCurl = spawnSync('curl', ['--version']).error !== undefined;
+// The script downloads with curl; a server has it, this machine may not.
 (noCurl ? describe.skip : describe)(`a download${noCurl ? ' (curl is not installed here)' : ''}`, () => {
   test('of another content than was to be is not kept, and the reason names both', () => {
     const { status, stderr } = fetch('0'.repeat(64));

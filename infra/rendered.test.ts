@@ -47,6 +47,7 @@ const asRendered = (arn: string) =>
 const json = (text: unknown) => JSON.parse(String(text)) as Record<string, unknown>;
 
 const name = 'Terraform and the local cloud read the same (mocked plan; npm run test:infra brings it)';
+// `npm test` has no Terraform; `npm run test:infra`, a step of CI, gives the plan and runs these.
 (file ? describe : describe.skip)(name, () => {
   test('rules: name, SQL, and the functions that they and their errors go to', () => {
     const rules = named('aws_iot_topic_rule', 'name');

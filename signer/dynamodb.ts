@@ -76,7 +76,9 @@ export function dynamoTable({ table, ...options }: DynamoOptions): DynamoTable {
     );
     if (status === 200) return JSON.parse(text) as Answer;
     const ahead = date - Date.now();
-    if (status < 500 && Math.abs(ahead) > skewMsMin) skewMs = ahead;
+    // Measured against what was signed with: a clock that is set right again needs no help any more.
+    if (status < 500 && Math.abs(ahead - skewMs) > skewMsMin)
+      skewMs = Math.abs(ahead) > skewMsMin ? ahead : 0;
     throw refusalOf(status, text);
   }
 
