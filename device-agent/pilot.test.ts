@@ -142,7 +142,7 @@ const key = (shadow: ShadowName) => ({ thing, shadow });
 
 async function desire(shadow: ShadowName, desired: object): Promise<void> {
   const payload = Buffer.from(JSON.stringify({ state: { desired } }));
-  await cloud.core.shadows.request(key(shadow), 'update', payload, 'https');
+  await cloud.core.shadows.request(key(shadow), 'update', payload, { via: 'https' });
 }
 
 function reported(shadow: ShadowName): Record<string, unknown> {

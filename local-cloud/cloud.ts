@@ -103,7 +103,8 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       (broker, shadows) => {
         const engine = createRulesEngine({
           executors: {
-            republish: ({ topic, payload, qos }) => broker.publish(topic, payload, { qos }),
+            republish: ({ topic, payload, qos }, _, hops) =>
+              broker.publish(topic, payload, { qos, meta: { hops } }),
             lambda: (...call) => opened().executors.lambda(...call),
             dynamoDBv2: (...call) => opened().executors.dynamoDBv2(...call),
             sns: (...call) => opened().executors.sns(...call),

@@ -149,7 +149,7 @@ export async function openCore(
   const registry = createRegistry(store, credentials.issuer);
   const shadows = createShadowService(
     store,
-    (topic, payload) => broker.publishAnswer(topic, payload),
+    (topic, payload, hops) => broker.publishAnswer(topic, payload, { hops }),
     nowMs,
     (error, topic) => log.error({ err: error, topic }, 'a shadow could not be stored'),
     options.hasRates ? new Buckets(shadowRequestsPerSecond) : undefined,

@@ -1,6 +1,7 @@
 /** Shadows on disk: requests to one shadow in their order, each answered after its change is synced. */
 
-import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ShadowAsker } from './broker/ingress.ts';
+import { type LazyBytes, lazyBytes } from './broker/message.ts';
 import type { JsonObject } from './engines/json-tree.ts';
 import {
   applyShadowRequest,
@@ -21,8 +22,8 @@ import {
 } from './engines/shadow-request.ts';
 import { pairKey, pairOf, type Store } from './store/store.ts';
 
-/** `(topic, payload)`, sent at QoS 0: an acknowledged QoS 1 costs the AWS SDK 44 ms. */
-export type ShadowPublish = (topic: string, payload: Buffer) => void;
+/** Sent at QoS 0: an acknowledged QoS 1 costs the AWS SDK 44 ms. `hops`: as in the broker's `MessageMeta`. */
+export type ShadowPublish = (topic: string, payload: LazyBytes, hops: number) => void;
 
 export interface ShadowService {
   /**
@@ -33,9 +34,7 @@ export interface ShadowService {
     key: ShadowKey,
     operation: ShadowOperation,
     payload: Uint8Array,
-    via: 'mqtt' | 'https',
-    /** The asker has more under way than it may have: refused with 429. */
-    isThrottled?: boolean,
+    asker: ShadowAsker,
   ): Promise<ShadowMessage>;
   /** What a get would answer; undefined where there is no such shadow. */
   read(key: ShadowKey): JsonObject | undefined;
@@ -45,10 +44,8 @@ export interface ShadowService {
 }
 
 interface Waiting extends ShadowRequest {
-  via: 'mqtt' | 'https';
+  asker: ShadowAsker;
   answer(message: ShadowMessage): void;
-  /** The rules engine counts by it how many rules led to a message. */
-  inItsContext<R>(act: () => R): R;
 }
 
 /** Requests that share one write. */
@@ -91,10 +88,12 @@ export function createShadowService(
     return outcomes;
   }
 
-  function send({ key, operation, via }: Waiting, messages: readonly ShadowMessage[]): void {
+  function send({ key, operation, asker }: Waiting, messages: readonly ShadowMessage[]): void {
+    const prefix = shadowTopicPrefix(key);
     for (const { tail, payload } of messages) {
-      if (via === 'https' && (operation === 'get' || tail.endsWith('/rejected'))) continue;
-      publish(`${shadowTopicPrefix(key)}/${tail}`, Buffer.from(JSON.stringify(payload)));
+      if (asker.via === 'https' && (operation === 'get' || tail.endsWith('/rejected'))) continue;
+      const bytes = lazyBytes(() => Buffer.from(JSON.stringify(payload)));
+      publish(`${prefix}/${tail}`, bytes, asker.hops ?? 0);
     }
   }
 
@@ -109,7 +108,7 @@ export function createShadowService(
       for (const [index, request] of batch.entries()) {
         const outcome = outcomes?.[index];
         const answer = outcome?.answer ?? refusal(request, internalFailure, nowMs());
-        request.inItsContext(() => send(request, outcome?.messages ?? [answer]));
+        send(request, outcome?.messages ?? [answer]);
         request.answer(answer);
       }
     }
@@ -117,19 +116,18 @@ export function createShadowService(
   }
 
   return {
-    request(key, operation, payload, via, isThrottled = false) {
+    request(key, operation, payload, asker) {
       const id = pairKey(key.thing, key.shadow ?? '');
       return new Promise((answer) => {
-        // The work goes on in the context of the one that begins it.
-        const request = { key, operation, payload, via, answer, inItsContext: <R>(act: () => R) => act() };
-        if (isThrottled || (rate && !rate.take(key.thing, nowMs()))) {
+        const request = { key, operation, payload, asker, answer };
+        if (asker.isThrottled || (rate && !rate.take(key.thing, nowMs()))) {
           const refused = refusal(request, tooManyRequests, nowMs());
           send(request, [refused]);
           return answer(refused);
         }
         const queue = waiting.get(id);
         if (queue) {
-          queue.push({ ...request, inItsContext: AsyncLocalStorage.snapshot() });
+          queue.push(request);
           return;
         }
         const started = [request];

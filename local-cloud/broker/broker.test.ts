@@ -266,7 +266,7 @@ test('the internal hook sees every message with its sender, Basic Ingest alone n
   const seen: { topic: string; text: string; clientId: string | undefined }[] = [];
   cloud.core.broker.onMessage((topic, payload, { clientId, principalId }) => {
     if (clientId === device.thing) expect(principalId).toBe(device.certificateId);
-    seen.push({ topic, text: payload.toString(), clientId });
+    seen.push({ topic, text: payload().toString(), clientId });
   });
   const client = await cloud.connect(device);
   const inbox = listen(client);

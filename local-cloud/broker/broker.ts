@@ -19,7 +19,7 @@ import {
   type ShadowRequests,
   type TopicService,
 } from './ingress.ts';
-import { expiryOf, type Message } from './message.ts';
+import { expiryOf, type LazyBytes, type Message } from './message.ts';
 import { onConnect } from './on-connect.ts';
 import { onPublish, publishWill } from './on-publish.ts';
 import { onSubscribe, onUnsubscribe } from './on-subscribe.ts';
@@ -35,7 +35,7 @@ import { certificatePrincipal } from './principals.ts';
 import { Buckets, connectsPerSecond } from './rates.ts';
 import { reasonCode } from './reason-codes.ts';
 import type { MessageProperties } from './records.ts';
-import { Router } from './router.ts';
+import { type Delivery, Router } from './router.ts';
 import type { Session } from './session.ts';
 import { SessionBook } from './session-book.ts';
 
@@ -100,7 +100,7 @@ export interface Broker {
   /** Resolves when what the message changes (shadow, retained, queued) is on disk. */
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>;
   /** What the shadow service sends: at QoS 0, to subscribers and listeners. */
-  publishAnswer(topic: string, payload: Buffer): void;
+  publishAnswer: MessageListener;
   /** To the one connection that asked, if it is still there and subscribed to the topic, at QoS 0. */
   answerTo(asker: Asker, topic: string, payload: Buffer): void;
   connectedClients(): string[];
@@ -139,8 +139,12 @@ export function createBroker(options: BrokerOptions): Broker {
   });
 
   function deliver(message: Message, from?: Session): Promise<void>[] {
+    return deliverTo(router.route(message.topic, from), message);
+  }
+
+  function deliverTo(readers: ReadonlyMap<Session, Delivery>, message: Message): Promise<void>[] {
     const stored: Promise<void>[] = [];
-    for (const [session, { qos, retainAsPublished }] of router.route(message.topic, from)) {
+    for (const [session, { qos, retainAsPublished }] of readers) {
       const retain = retainAsPublished && message.retain;
       if (qos === 1 && message.qos === 1) {
         const work = sessions.queue(session, message, retain);
@@ -156,12 +160,13 @@ export function createBroker(options: BrokerOptions): Broker {
   function announce({ topic, payload }: LifecycleEvent): void {
     // AWS publishes no event for a client id that cannot be a topic level. That the cloud itself ends is no news.
     if (isClosing || /[+#]/.test(topic)) return;
-    publishAnswer(topic, payload);
+    publishAnswer(topic, () => payload, {});
   }
 
-  function publishAnswer(topic: string, payload: Buffer): void {
-    ingress.tellListeners(topic, payload, {});
-    deliver({ topic, payload, qos: 0, retain: false });
+  function publishAnswer(topic: string, payload: LazyBytes, meta: MessageMeta): void {
+    ingress.tellListeners(topic, payload, meta);
+    const readers = router.route(topic);
+    if (readers.size > 0) deliverTo(readers, { topic, payload: payload(), qos: 0, retain: false });
   }
 
   const parts: BrokerParts = {

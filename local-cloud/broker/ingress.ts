@@ -6,17 +6,19 @@
 import { parseShadowTopic, type ShadowKey, type ShadowOperation } from '../engines/shadow-request.ts';
 import { isForRulesOnly } from '../engines/topic-filter.ts';
 import type { Store } from '../store/store.ts';
-import { isExpired, type Message, messageOf, recordOf } from './message.ts';
+import { isExpired, type LazyBytes, type Message, messageOf, recordOf } from './message.ts';
 import type { Session } from './session.ts';
 
 export interface MessageMeta {
   clientId?: string;
   /** The certificate's id, or the access key's. */
   principalId?: string;
+  /** How many rules led to the message; left out: none. */
+  hops?: number;
 }
 
 /** Sees every message, `$aws/…` too. Must not throw, nor wait. */
-export type MessageListener = (topic: string, payload: Buffer, meta: MessageMeta) => void;
+export type MessageListener = (topic: string, payload: LazyBytes, meta: MessageMeta) => void;
 
 /** Who asks a service that answers the asking connection alone. */
 export interface Asker {
@@ -41,20 +43,27 @@ export interface Incoming {
   hasTooManyShadowRequests?: boolean;
 }
 
+export interface ShadowAsker {
+  via: 'mqtt' | 'https';
+  /** It has more under way than it may have: refused with 429. */
+  isThrottled?: boolean | undefined;
+  /** As in `MessageMeta`, for the messages that follow. */
+  hops?: number | undefined;
+}
+
 export interface ShadowRequests {
   request(
     key: ShadowKey,
     operation: ShadowOperation,
     payload: Uint8Array,
-    via: 'mqtt' | 'https',
-    isThrottled?: boolean,
+    asker: ShadowAsker,
   ): Promise<unknown>;
 }
 
 export interface Ingress {
   /** @returns undefined where nothing has to wait for the disk */
   accept(incoming: Incoming): Promise<void> | undefined;
-  tellListeners(topic: string, payload: Buffer, meta: MessageMeta): void;
+  tellListeners: MessageListener;
   onMessage(listener: MessageListener): void;
   isServed(topic: string): boolean;
   retainedOn(topic: string): Message | undefined;
@@ -74,7 +83,7 @@ export function createIngress(options: IngressOptions): Ingress {
   const { store, shadows, provisioning, deliver, nowMs, listenerFailed } = options;
   const listeners: MessageListener[] = [];
 
-  function tellListeners(topic: string, payload: Buffer, meta: MessageMeta): void {
+  function tellListeners(topic: string, payload: LazyBytes, meta: MessageMeta): void {
     for (const listener of listeners) {
       try {
         listener(topic, payload, meta);
@@ -104,12 +113,13 @@ export function createIngress(options: IngressOptions): Ingress {
       }
       const work: Promise<unknown>[] = [];
       if (message.retain && !isReserved) work.push(retain(message));
-      tellListeners(topic, payload, meta);
+      tellListeners(topic, () => payload, meta);
       if (!isForRulesOnly(topic)) work.push(...deliver(message, session));
       const shadow = isReserved && !isWill ? parseShadowTopic(topic) : undefined;
       if (shadow) {
         const { key, operation } = shadow;
-        work.push(shadows().request(key, operation, payload, 'mqtt', hasTooManyShadowRequests));
+        const asker = { via: 'mqtt', isThrottled: hasTooManyShadowRequests, hops: meta.hops } as const;
+        work.push(shadows().request(key, operation, payload, asker));
       }
       return work.length === 0 ? undefined : Promise.all(work).then(() => undefined);
     },

@@ -2,6 +2,17 @@
 
 import type { MessageProperties, MessageRecord } from './records.ts';
 
+/** Made when somebody wants them: most of what the shadow service sends has no reader. */
+export type LazyBytes = () => Buffer;
+
+export function lazyBytes(make: LazyBytes): LazyBytes {
+  let made: Buffer | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 export interface Message {
   topic: string;
   payload: Buffer;

@@ -2,24 +2,17 @@
  * The store that dynalite's actions work on: all tables in the cloud's LevelDB, keys prefixed by what they hold.
  *
  * dynalite's own store does not sync its writes, and a fault inside one of its callbacks would end the
- * process. Here each write is on disk before the action goes on (../store/durable-writes.ts), and each callback
- * runs in the scope of its request: what it throws fails that request and frees the locks it held.
+ * process. Here each write is on disk before the action goes on (../store/durable-writes.ts), and each request has a
+ * store of its own (request-scope.ts): what one of its callbacks throws fails that request and frees the locks it held.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { Stream } from 'node:stream';
 import type { Disk } from '../store/disk.ts';
 import type { WriteOperation } from '../store/durable-writes.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LastWritten } from './last-written.ts';
+import { type Callback, RequestScope } from './request-scope.ts';
 
-type Callback<T = void> = (error: unknown, value?: T) => void;
 type Release = (callback: Callback<never>) => Callback<never>;
-
-/** What a callback of dynalite's belongs to. */
-interface Scope {
-  fail(error: unknown): void;
-  request: { lastItemRead?: unknown };
-}
 
 interface StreamRange {
   gt?: string;
@@ -83,30 +76,17 @@ export interface StoreOptions {
 /** @param disk stays open after `close` */
 export function openStore(disk: Disk, { region }: StoreOptions): Store {
   const { level, writes } = disk;
-  const scopes = new AsyncLocalStorage<Scope>();
   const lastWritten = new LastWritten();
   disk.onLost(() => lastWritten.clear());
-  const subDbs = new Map<string, SubDb>();
+  const locks = new Map<string, KeyLocks>();
 
-  /** Hands a result to dynalite; what its callback throws fails the request that it belongs to. */
-  function deliver<T>(callback: (...args: T[]) => void, ...args: T[]): void {
-    try {
-      callback(...args);
-    } catch (error) {
-      const scope = scopes.getStore();
-      if (!scope) throw error;
-      scope.fail(error);
-    }
+  function locksOf(name: string): KeyLocks {
+    const known = locks.get(name) ?? new KeyLocks();
+    locks.set(name, known);
+    return known;
   }
 
-  function settle<T>(work: Promise<T>, callback: Callback<T>): void {
-    work.then(
-      (value) => deliver<unknown>(callback as (...args: unknown[]) => void, null, value),
-      (error: unknown) => deliver<unknown>(callback as (...args: unknown[]) => void, error),
-    );
-  }
-
-  function stream(values: AsyncIterable<unknown>): Stream {
+  function stream(values: AsyncIterable<unknown>, scope: RequestScope): Stream {
     const out = new EndableStream();
     const pump = async () => {
       for await (const value of values) {
@@ -116,48 +96,37 @@ export function openStore(disk: Disk, { region }: StoreOptions): Store {
       out.emit('end');
     };
     // Listeners are attached in the same turn, after this returns.
-    setImmediate(() => pump().catch((error: unknown) => scopes.getStore()?.fail(error)));
+    setImmediate(() => pump().catch((error: unknown) => scope.fail(error)));
     return out;
   }
 
-  function subDb(name: string): SubDb {
-    const existing = subDbs.get(name);
-    if (existing) return existing;
+  function subDb(name: string, scope: RequestScope): SubDb {
     const prefix = `${name}~`;
     const isItems = name.startsWith('item-');
     const write = (operations: WriteOperation[], callback: Callback) => {
       const written = writes.write(operations);
-      settle(isItems ? written.then(() => lastWritten.keep(operations)) : written, callback);
+      scope.settle(written, callback, () => {
+        if (isItems) lastWritten.keep(operations);
+      });
     };
-    const locks = new KeyLocks();
-    const made: SubDb = {
+    return {
       get(key, callback) {
-        const request = scopes.getStore()?.request;
         const known = lastWritten.get(prefix + key);
-        const reading = known === undefined ? level.get(prefix + key) : Promise.resolve(known);
-        const read = reading.then((value) => {
-          if (isItems && request) request.lastItemRead = value;
-          return value;
+        const read = known === undefined ? level.get(prefix + key) : Promise.resolve(known);
+        scope.settle(read, callback, (value) => {
+          if (isItems) scope.lastItemRead = value;
         });
-        settle(read, callback);
       },
       put: (key, value, callback) => write([{ type: 'put', key: prefix + key, value }], callback),
       del: (key, callback) => write([{ type: 'del', key: prefix + key }], callback),
       lock(key, run) {
-        const outer = scopes.getStore();
-        const whenFree = (release: () => void) => {
-          const fail = (error: unknown) => {
+        locksOf(name).acquire(key, (free) => {
+          const release = scope.hold(free);
+          scope.deliver(run, (callback: Callback<never>) => (error: unknown, value?: never) => {
             release();
-            outer?.fail(error);
-          };
-          scopes.run({ fail, request: outer?.request ?? {} }, () =>
-            deliver(run, (callback: Callback<never>) => (error: unknown, value?: never) => {
-              release();
-              callback(error, value);
-            }),
-          );
-        };
-        locks.acquire(key, whenFree);
+            callback(error, value);
+          });
+        });
       },
       createKeyStream() {
         const keys = level.keys({ gte: prefix, lt: `${prefix}\uffff` });
@@ -165,58 +134,59 @@ export function openStore(disk: Disk, { region }: StoreOptions): Store {
           (async function* () {
             for await (const key of keys) yield key.slice(prefix.length);
           })(),
+          scope,
         );
       },
-      createValueStream: (range) => stream(level.values(prefixed(prefix, range))),
+      createValueStream: (range) => stream(level.values(prefixed(prefix, range)), scope),
     };
-    subDbs.set(name, made);
-    return made;
   }
 
   /** Descriptions of active tables do not change here: there is no UpdateTable, and no DeleteTable. */
   const activeTables = new Map<string, TableDescription>();
-  const tableDb = Object.assign(subDb('table'), { awsRegion: region, awsAccountId: '000000000000' });
 
-  /** dynalite's store, as its actions and validations call it. */
-  const store = {
-    options: { createTableMs: 0, deleteTableMs: 0, updateTableMs: 0, maxItemSize: 409_600 },
-    tableDb,
-    getItemDb: (table: string) => subDb(`item-${table}`),
-    getIndexDb: (type: string, table: string, index: string) =>
-      subDb(`index-${type.toLowerCase()}~${table}~${index}`),
-    getTagDb: (table: string) => subDb(`tag-${table}`),
-    getTable(
-      name: string,
-      checkOrCallback: boolean | Callback<TableDescription>,
-      last?: Callback<TableDescription>,
-    ) {
-      const checkStatus = typeof checkOrCallback === 'function' || checkOrCallback;
-      const callback = typeof checkOrCallback === 'function' ? checkOrCallback : last;
-      if (!callback) throw new Error('getTable without a callback');
-      const active = checkStatus ? activeTables.get(name) : undefined;
-      if (active) return callback(null, active);
-      tableDb.get(name, (error, value) => {
-        const table = value as TableDescription | undefined;
-        if (error) callback(error);
-        else if (!table || (checkStatus && table.TableStatus === 'CREATING')) callback(notFound(name));
-        else {
-          if (checkStatus) activeTables.set(name, table);
-          callback(null, table);
-        }
-      });
-    },
-  };
+  /** dynalite's store, as its actions and validations call it, for one request. */
+  function storeFor(scope: RequestScope) {
+    const tableDb = Object.assign(subDb('table', scope), {
+      awsRegion: region,
+      awsAccountId: '000000000000',
+    });
+    return {
+      options: { createTableMs: 0, deleteTableMs: 0, updateTableMs: 0, maxItemSize: 409_600 },
+      tableDb,
+      getItemDb: (table: string) => subDb(`item-${table}`, scope),
+      getIndexDb: (type: string, table: string, index: string) =>
+        subDb(`index-${type.toLowerCase()}~${table}~${index}`, scope),
+      getTagDb: (table: string) => subDb(`tag-${table}`, scope),
+      getTable(
+        name: string,
+        checkOrCallback: boolean | Callback<TableDescription>,
+        last?: Callback<TableDescription>,
+      ) {
+        const checkStatus = typeof checkOrCallback === 'function' || checkOrCallback;
+        const callback = typeof checkOrCallback === 'function' ? checkOrCallback : last;
+        if (!callback) throw new Error('getTable without a callback');
+        const active = checkStatus ? activeTables.get(name) : undefined;
+        if (active) return callback(null, active);
+        tableDb.get(name, (error, value) => {
+          const table = value as TableDescription | undefined;
+          if (error) callback(error);
+          else if (!table || (checkStatus && table.TableStatus === 'CREATING')) callback(notFound(name));
+          else {
+            if (checkStatus) activeTables.set(name, table);
+            callback(null, table);
+          }
+        });
+      },
+    };
+  }
 
   return {
     async run(action) {
       if (writes.failed) await disk.ready();
       return new Promise((resolve, reject) => {
-        const request: Scope['request'] = {};
-        const fail = (error: unknown) => reject(new ActionError(error, request.lastItemRead));
-        scopes.run({ fail, request }, () =>
-          deliver(() =>
-            action(store, (error, answer) => (error ? fail(error) : resolve({ answer: answer ?? {} }))),
-          ),
+        const scope = new RequestScope((error, lastItemRead) => reject(new ActionError(error, lastItemRead)));
+        scope.deliver(action, storeFor(scope), (error: unknown, answer?: object) =>
+          error ? scope.fail(error) : resolve({ answer: answer ?? {} }),
         );
       });
     },

@@ -40,7 +40,7 @@ export function dataOperations(
     (operation: 'get' | 'update' | 'delete'): DataHandler =>
     async (request) => {
       const payload = operation === 'update' ? request.body : Buffer.alloc(0);
-      const answer = await shadows.request(keyOf(request), operation, payload, 'https');
+      const answer = await shadows.request(keyOf(request), operation, payload, { via: 'https' });
       if (answer.tail.endsWith('/accepted')) return Buffer.from(JSON.stringify(answer.payload));
       const code = Number(answer.payload.code);
       throw new AwsError(

@@ -2,7 +2,6 @@
  * The rules engine: each message that a rule's FROM matches and its WHERE lets pass goes, as its SELECT shapes it,
  * to the rule's actions; where one fails, to its error action. Rules start in the order of the messages.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { evaluateStatement } from '../engines/sql/evaluate.ts';
 import { type Message, parsePayload } from '../engines/sql/message.ts';
@@ -15,7 +14,12 @@ import { parseTopicRule, type TopicRule } from './topic-rule.ts';
 
 /** One a kind of action; each fails where what it asks for is not accepted. */
 export type ActionExecutors = {
-  [K in Call['kind']]: (call: Extract<Call, { kind: K }>, ruleName: string) => Promise<unknown> | unknown;
+  [K in Call['kind']]: (
+    call: Extract<Call, { kind: K }>,
+    ruleName: string,
+    /** How many rules led to this call, this one among them: a republished message carries it on. */
+    hops: number,
+  ) => Promise<unknown> | unknown;
 };
 
 export interface RulesEngineOptions {
@@ -34,6 +38,8 @@ export interface MessageOrigin {
   clientId?: string;
   /** The certificate's id. */
   principalId?: string;
+  /** How many rules led to the message; left out: none. */
+  hops?: number;
 }
 
 export interface RulesEngine {
@@ -42,7 +48,7 @@ export interface RulesEngine {
   remove(ruleName: string): void;
   list(): { ruleName: string; topicRulePayload: unknown }[];
   /** Starts the actions at once; resolves when the last one ended. Never throws or rejects. */
-  onMessage(topic: string, payload: Buffer, origin: MessageOrigin): Promise<void>;
+  onMessage(topic: string, payload: () => Buffer, origin: MessageOrigin): Promise<void>;
 }
 
 /** Rules that set off rules: a message so far from its origin goes in a circle. (AWS goes on, and sends the bill.) */
@@ -52,8 +58,6 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   const { log, now = Date.now, accountId = '000000000000' } = options;
   const rules = new Map<string, { rule: TopicRule; topicRulePayload: unknown }>();
   const byFilter = new FilterIndex<TopicRule>();
-  /** How many rules led to what runs now; republished messages come back through the broker in this context. */
-  const hops = new AsyncLocalStorage<number>();
 
   function remove(ruleName: string): void {
     const rule = rules.get(ruleName)?.rule;
@@ -81,11 +85,15 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     return { topic: ingest.topic, matching: [] };
   }
 
-  async function onMessage(published: string, raw: Buffer, origin: MessageOrigin): Promise<void> {
+  async function onMessage(
+    published: string,
+    payload: () => Buffer,
+    origin: MessageOrigin,
+  ): Promise<void> {
     const { topic, matching } = route(published);
     if (matching.length === 0) return;
-    const depth = hops.getStore() ?? 0;
-    if (depth >= hopsMax) {
+    const { hops = 0 } = origin;
+    if (hops >= hopsMax) {
       const ruleNames = matching.map(({ ruleName }) => ruleName);
       log.error(
         { topic, ruleNames },
@@ -94,6 +102,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
       return;
     }
     const { getThingShadow } = options;
+    const raw = payload();
     const message: Message = {
       payload: parsePayload(raw),
       raw,
@@ -107,10 +116,10 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
       random: Math.random,
       ...(getThingShadow && { getThingShadow }),
     };
-    await hops.run(depth + 1, () => Promise.all(matching.map((rule) => runRule(rule, message))));
+    await Promise.all(matching.map((rule) => runRule(rule, message, hops + 1)));
   }
 
-  async function runRule(rule: TopicRule, message: Message): Promise<void> {
+  async function runRule(rule: TopicRule, message: Message, hops: number): Promise<void> {
     const { ruleName } = rule;
     let output: Value | Buffer;
     try {
@@ -122,14 +131,14 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
       return;
     }
     const outcomes = await Promise.all(
-      rule.actions.map((action) => tryAction(action, output, message, ruleName)),
+      rule.actions.map((action) => tryAction(action, output, message, ruleName, hops)),
     );
     const failures = outcomes.filter((outcome) => outcome !== undefined);
     if (failures.length === 0) return;
     log.warn({ ruleName, topic: message.topic, failures }, 'Actions of a rule failed');
     if (!rule.errorAction) return;
     const report = failureReport(ruleName, message, failures);
-    const failure = await tryAction(rule.errorAction, report, message, ruleName);
+    const failure = await tryAction(rule.errorAction, report, message, ruleName, hops);
     if (failure)
       log.error({ ruleName, topic: message.topic, failure }, 'The error action of a rule failed too');
   }
@@ -139,15 +148,13 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     output: Value | Buffer,
     message: Message,
     ruleName: string,
+    hops: number,
   ): Promise<Failure | undefined> {
     let resource = '';
     try {
       const call = planAction(action, output, message);
       resource = resourceOf(call);
-      // What a function does is on its own account; a republished message comes back as part of this one.
-      await (call.kind === 'republish'
-        ? carryOut(call, ruleName)
-        : hops.run(0, () => carryOut(call, ruleName)));
+      await carryOut(call, ruleName, hops);
       return undefined;
     } catch (error) {
       return {
@@ -158,19 +165,19 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     }
   }
 
-  function carryOut(call: Call, ruleName: string): unknown {
+  function carryOut(call: Call, ruleName: string, hops: number): unknown {
     const { executors } = options;
     switch (call.kind) {
       case 'lambda':
-        return executors.lambda(call, ruleName);
+        return executors.lambda(call, ruleName, hops);
       case 'republish':
-        return executors.republish(call, ruleName);
+        return executors.republish(call, ruleName, hops);
       case 'dynamoDBv2':
-        return executors.dynamoDBv2(call, ruleName);
+        return executors.dynamoDBv2(call, ruleName, hops);
       case 'sns':
-        return executors.sns(call, ruleName);
+        return executors.sns(call, ruleName, hops);
       case 'sqs':
-        return executors.sqs(call, ruleName);
+        return executors.sqs(call, ruleName, hops);
     }
   }
 
