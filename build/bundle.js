@@ -24,6 +24,7 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 /** Folders whose sources end up in a bundle. */
 const sourceFolders = [
   'protocol',
+  'dynamodb',
   'signer',
   'device-agent',
   'lambdas',

@@ -11,9 +11,10 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
  */
 const mayImport: Record<string, string[]> = {
   protocol: [],
-  signer: ['protocol'],
+  dynamodb: [],
+  signer: ['protocol', 'dynamodb'],
   'device-agent': ['protocol'],
-  lambdas: ['protocol'],
+  lambdas: ['protocol', 'dynamodb'],
   operator: ['protocol'],
   'certs-scripts': ['protocol'],
   'local-cloud': ['protocol', 'cloud-rules', 'lambdas/manifest.json'],

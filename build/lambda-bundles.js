@@ -3,27 +3,20 @@
  * failover's first seconds. `bench/lambda` measures both.
  */
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { droppableSchemas } from './droppable-schemas.js';
 
-/**
- * The AWS SDK's schema files hold every shape of a service as array literals, with computed keys (`[_e]: _c`) for which no
- * bundler can tell that dropping them is safe. The keys are constants of the same file: written out, all but
- * the shapes of the commands in use are dropped.
- */
-const droppableSchemas = {
-  name: 'droppable-schemas',
+/** The SDK loads this where an operation sends or gets a stream of events. None of ours does, and it brings most of the SDK's core along. */
+const noEventStreams = {
+  name: 'no-event-streams',
   setup(build) {
-    build.onLoad(
-      { filter: /[\\/]@aws-sdk[\\/]client-[^\\/]+[\\/].*[\\/]schemas_\d+\.js$/ },
-      async ({ path }) => {
-        const source = await readFile(path, 'utf8');
-        const constants = new Map(
-          [...source.matchAll(/^const (_\w+) = ("[^"\\]*");$/gm)].map(([, name, text]) => [name, text]),
-        );
-        return { contents: source.replace(/\[(_\w+)\]:/g, (key, name) => `${constants.get(name) ?? key}:`) };
-      },
-    );
+    build.onResolve({ filter: /^@smithy\/core\/event-streams$/ }, () => ({
+      path: 'event-streams',
+      namespace: 'left-out',
+    }));
+    build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
+      contents: `throw new Error('no function of Beam streams events: ${path} is left out of its bundle');`,
+    }));
   },
 };
 
@@ -55,6 +48,6 @@ export function lambdaBuild(root) {
     minify: true,
     sourcemap: false,
     outExtension: { '.js': '.cjs' },
-    plugins: [functionCredentials(root), droppableSchemas],
+    plugins: [functionCredentials(root), noEventStreams, droppableSchemas(root)],
   };
 }

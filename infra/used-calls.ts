@@ -1,6 +1,7 @@
 /**
  * What a program of ours calls on AWS and reads of its environment, told from its source: every function and method that
- * its entry leads to (by name, so rather one too many than one too few), with the SDK's commands in it.
+ * its entry leads to (by name, so rather one too many than one too few), with the SDK's commands in it, and the methods of
+ * what is called `dynamodb` (lambdas/aws/dynamodb.ts).
  */
 
 import { readFileSync } from 'node:fs';
@@ -29,7 +30,6 @@ export interface Used {
 
 /** IAM's prefix of each client package. */
 const services: Record<string, string> = {
-  '@aws-sdk/client-dynamodb': 'dynamodb',
   '@aws-sdk/client-ec2': 'ec2',
   '@aws-sdk/client-iot': 'iot',
   '@aws-sdk/client-iot-data-plane': 'iot',
@@ -172,6 +172,11 @@ function note(node: Node, { file }: Unit, { commands }: Source, used: Used): voi
     const receiver = nameOf(object) ?? (isNode(object) ? nameOf(object.property) : undefined);
     const method = nameOf(property) ?? '';
     if (receiver === 'topics') used.topics.add(method);
+    if (receiver === 'dynamodb')
+      used.calls.push({
+        action: `dynamodb:${method.replace(/^[a-z]/, (first) => first.toUpperCase())}`,
+        file,
+      });
     if (receiver === 'shadows' && (method === 'get' || method === 'write')) {
       const shadow = nameOf((node.arguments as { expression: unknown }[])[1]?.expression) ?? '*';
       (method === 'get' ? used.shadowsRead : used.shadowsWritten).add(shadow);

@@ -1,7 +1,7 @@
 /** What the signer's clients of AWS are made with: one connection pool, one try, credentials that are renewed in place. */
 
 import { readFileSync, statSync } from 'node:fs';
-import type { Credentials } from './credentials.ts';
+import type { Credentials } from '../dynamodb/calls.ts';
 import type { RoleAliasCredentials } from './role-alias-credentials.ts';
 
 export interface AwsClientOptions {

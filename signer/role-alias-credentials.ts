@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import type { Credentials } from './credentials.ts';
+import type { Credentials } from '../dynamodb/calls.ts';
 
 export interface RoleAliasOptions {
   /** host:port of the credentials provider. */

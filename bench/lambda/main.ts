@@ -12,12 +12,12 @@ import manifest from '../../lambdas/manifest.json' with { type: 'json' };
 import { ownBundles } from '../../local-fleet/bundles.ts';
 import { parseLambdaManifest } from '../../protocol/manifest.ts';
 
-/** Of the design. The quickest load counts: what else the machine does can only add to it. */
+/** Of the design. The median counts; what else the machine does adds to it, so it is shown with its spread. */
 const bars = { zipBytesMax: 450 * 1024, loadMsMax: 60 };
 
 const usage = `usage: npm run bench:lambda -- [--runs N] [--json]
 
-Exits 1 where a zip is above ${bars.zipBytesMax / 1024} KB, or a function's quickest load above ${bars.loadMsMax} ms.`;
+Exits 1 where a zip is above ${bars.zipBytesMax / 1024} KB, or a function's median load above ${bars.loadMsMax} ms. Measure on a quiet machine.`;
 
 /** Requires the bundle, as Lambda's runtime does before the first event, and says how long that took. */
 const loader = `const from = process.hrtime.bigint();
@@ -28,7 +28,7 @@ interface FunctionFigures {
   name: string;
   zipBytes: number;
   bundleBytes: number;
-  loadMs: { min: number; median: number; max: number };
+  loadMs: { min: number; p25: number; median: number; p75: number; max: number };
 }
 
 const { values } = parseArgs({
@@ -74,19 +74,19 @@ const figures = functions.map(({ name }): FunctionFigures => {
     name,
     zipBytes: statSync(join(lambdas, `${name}.zip`)).size,
     bundleBytes: statSync(join(lambdas, name, 'index.cjs')).size,
-    loadMs: { min: at(0), median: at(0.5), max: at(1) },
+    loadMs: { min: at(0), p25: at(0.25), median: at(0.5), p75: at(0.75), max: at(1) },
   };
 });
 const failures = figures.flatMap(({ name, zipBytes, loadMs }) => [
   ...(zipBytes > bars.zipBytesMax ? [`${name}: its zip has ${zipBytes} bytes`] : []),
-  ...(loadMs.min > bars.loadMsMax ? [`${name}: it loads in ${loadMs.min} ms at best`] : []),
+  ...(loadMs.median > bars.loadMsMax ? [`${name}: it loads in ${loadMs.median} ms`] : []),
 ]);
 
 if (!values.json) {
   for (const { name, zipBytes, loadMs } of figures) {
-    const { min, median, max } = loadMs;
+    const { min, p25, median, p75, max } = loadMs;
     process.stderr.write(
-      `${name.padEnd(12)} ${(zipBytes / 1024).toFixed(0).padStart(4)} KB   loads in ${median} ms (${min} to ${max})\n`,
+      `${name.padEnd(12)} ${(zipBytes / 1024).toFixed(0).padStart(4)} KB   loads in ${median} ms (half of them in ${p25} to ${p75}, all in ${min} to ${max})\n`,
     );
   }
 }

@@ -11,11 +11,17 @@ export function signTableOfEnvironment(): string {
   return process.env.BEAM_SIGN_TABLE || signTableName;
 }
 
+/** Bounds of one AWS call. A retry is safe: every write of Commander is conditional or repeats itself. */
+export const callBounds = { maxAttempts: 3, connectMsMax: 1_000, answerMsMax: 2_000 };
+
 /**
- * Bounds of one AWS call. A retry is safe: every write of Commander is conditional or repeats itself. Region, credentials
- * and endpoints come from the SDK's own variables (on AWS set AWS_ENDPOINT_URL_IOT_DATA_PLANE to the account's endpoint).
+ * The SDK's clients within these bounds. Region, credentials and endpoints come from the SDK's own variables (on AWS set
+ * AWS_ENDPOINT_URL_IOT_DATA_PLANE to the account's endpoint).
  */
 export const clientSettings = {
-  maxAttempts: 3,
-  requestHandler: { connectionTimeout: 1_000, requestTimeout: 2_000 },
+  maxAttempts: callBounds.maxAttempts,
+  requestHandler: {
+    connectionTimeout: callBounds.connectMsMax,
+    requestTimeout: callBounds.answerMsMax,
+  },
 };

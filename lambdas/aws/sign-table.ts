@@ -1,12 +1,6 @@
 /** The sign table as Commander may use it: read all, and write a grant. */
 
 import {
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  GetItemCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
-import {
   type BeatItem,
   beatItem,
   beatKey,
@@ -16,6 +10,7 @@ import {
   signTablePartitionKey,
 } from '../../protocol/sign-record.ts';
 import { fromItem, toAttribute, toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
+import { conditionFailed, type DynamoDb } from './dynamodb.ts';
 
 export type RecordRead =
   | { state: 'missing'; key: string }
@@ -23,22 +18,20 @@ export type RecordRead =
   | { state: 'read'; record: SignRecord };
 
 export class SignTable {
-  readonly #client: DynamoDBClient;
+  readonly #dynamodb: DynamoDb;
   readonly #table: string;
 
-  constructor(client: DynamoDBClient, table: string) {
-    this.#client = client;
+  constructor(dynamodb: DynamoDb, table: string) {
+    this.#dynamodb = dynamodb;
     this.#table = table;
   }
 
   async #get(key: string): Promise<Record<string, string | number> | undefined> {
-    const { Item } = await this.#client.send(
-      new GetItemCommand({
-        TableName: this.#table,
-        Key: { [signTablePartitionKey]: toAttribute(key) },
-        ConsistentRead: true,
-      }),
-    );
+    const { Item } = await this.#dynamodb.getItem({
+      TableName: this.#table,
+      Key: { [signTablePartitionKey]: toAttribute(key) },
+      ConsistentRead: true,
+    });
     return Item && fromItem(Item);
   }
 
@@ -66,12 +59,10 @@ export class SignTable {
     thing: string,
   ): Promise<boolean> {
     try {
-      await this.#client.send(
-        new UpdateItemCommand(toUpdateItem(this.#table, grant(recordKey, seen, thing))),
-      );
+      await this.#dynamodb.updateItem(toUpdateItem(this.#table, grant(recordKey, seen, thing)));
       return true;
     } catch (error) {
-      if (error instanceof ConditionalCheckFailedException) return false;
+      if (conditionFailed(error)) return false;
       throw error;
     }
   }

@@ -1,28 +1,20 @@
 /** One event of the health function, whatever cloud it runs on. */
 
-import {
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { conditionFailed, type DynamoDb } from '../aws/dynamodb.ts';
 import { log } from '../aws/log.ts';
 import { parseEvent } from './events.ts';
 import { healthUpdates, presenceUpdates, type TableUpdate } from './updates.ts';
 
 /** @throws where the table can't be reached: the cloud invokes again. */
-export async function handleHealth(
-  dynamodb: DynamoDBClient,
-  fleetTable: string,
-  event: unknown,
-): Promise<void> {
+export async function handleHealth(dynamodb: DynamoDb, fleetTable: string, event: unknown): Promise<void> {
   /** Tries one after the other until a condition holds. None: what came is older than what is known. */
   async function writeFirst(updates: readonly TableUpdate[]): Promise<void> {
     for (const update of updates) {
       try {
-        await dynamodb.send(new UpdateItemCommand({ TableName: fleetTable, ...update }));
+        await dynamodb.updateItem({ TableName: fleetTable, ...update });
         return;
       } catch (error) {
-        if (!(error instanceof ConditionalCheckFailedException)) throw error;
+        if (!conditionFailed(error)) throw error;
       }
     }
   }

@@ -4,12 +4,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConditionalCheckFailedException, DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
+import { type DynamoCalls, dynamoCalls } from '../../dynamodb/calls.ts';
 import { type Dynamo, openDynamo } from '../../local-cloud/dynamodb/server.ts';
 import type { FleetNode } from '../../protocol/fleet-table.ts';
 import type { HealthMessage } from '../../protocol/topics.ts';
+import { conditionFailed, type DynamoDb, retrying } from '../aws/dynamodb.ts';
+import { callBounds } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { parseEvent } from './events.ts';
 import { healthUpdates, presenceUpdates, type TableUpdate } from './updates.ts';
@@ -21,7 +23,8 @@ const TableName = 'beam-fleet';
 let dir: string;
 let dynamo: Dynamo;
 let server: Server;
-let client: DynamoDBClient;
+let calls: DynamoCalls;
+let client: DynamoDb;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'beam-health-'));
@@ -35,15 +38,19 @@ beforeAll(async () => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  client = new DynamoDBClient({
+  calls = dynamoCalls({
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     region: 'local',
-    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    agentOptions: () => ({ keepAlive: true }),
+    credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }),
+    connectMsMax: 1000,
+    answerBytesMax: 2 ** 20,
   });
+  client = retrying(calls, callBounds);
 });
 
 afterAll(async () => {
-  client.destroy();
+  calls.close();
   server.closeAllConnections();
   server.close();
   await dynamo.close();
@@ -54,10 +61,10 @@ afterAll(async () => {
 async function write(updates: TableUpdate[]): Promise<boolean> {
   for (const update of updates) {
     try {
-      await client.send(new UpdateItemCommand({ TableName, ...update }));
+      await client.updateItem({ TableName, ...update });
       return true;
     } catch (error) {
-      if (!(error instanceof ConditionalCheckFailedException)) throw error;
+      if (!conditionFailed(error)) throw error;
     }
   }
   return false;

@@ -1,10 +1,10 @@
 /** The peers function: derives each node's peers from what the fleet's nodes report, and rolls them out. */
 
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { IoTClient } from '@aws-sdk/client-iot';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import * as z from 'zod';
 import { Covered } from '../aws/covered.ts';
+import { dynamoOfEnvironment } from '../aws/dynamodb.ts';
 import { clientSettings, fleetTableOfEnvironment, signTableOfEnvironment } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { log } from '../aws/log.ts';
@@ -18,7 +18,7 @@ const roundsMax = 5;
 
 const covered = new Covered();
 const standbyWish = z.object({ role: z.literal('standby') });
-const dynamodb = new DynamoDBClient(clientSettings);
+const dynamodb = dynamoOfEnvironment();
 const stores: Stores = {
   iot: new IoTClient(clientSettings),
   fleetTable: new FleetTable(dynamodb, fleetTableOfEnvironment()),

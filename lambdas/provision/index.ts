@@ -3,7 +3,6 @@
  * certificate for its own thing. In doubt it refuses. It ends within 5 s, or AWS IoT refuses by itself.
  */
 
-import { DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeThingCommand, IoTClient, ListThingPrincipalsCommand } from '@aws-sdk/client-iot';
 import {
   type Admission,
@@ -15,14 +14,15 @@ import {
 } from '../../protocol/admission.ts';
 import { fromJsonItem } from '../../protocol/dynamodb-json.ts';
 import { fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
-import { clientSettings, fleetTableOfEnvironment } from '../aws/environment.ts';
+import { conditionFailed, dynamoOfEnvironment } from '../aws/dynamodb.ts';
+import { callBounds, clientSettings, fleetTableOfEnvironment } from '../aws/environment.ts';
 import { log } from '../aws/log.ts';
 import { admit, admitRotation, type Decision, type Request, requestOf } from './decide.ts';
 
 const fleetTable = fleetTableOfEnvironment();
-const settings = { ...clientSettings, maxAttempts: 2 };
-const dynamodb = new DynamoDBClient(settings);
-const iot = new IoTClient(settings);
+const maxAttempts = 2;
+const dynamodb = dynamoOfEnvironment({ ...callBounds, maxAttempts });
+const iot = new IoTClient({ ...clientSettings, maxAttempts });
 
 export async function handler(event: unknown): Promise<ProvisioningHookAnswer> {
   const parsed = provisioningHookEvent.safeParse(event);
@@ -56,10 +56,10 @@ async function decideServer(
   const decision = admit(request, certificateId, await readAdmission(request), now);
   if ('refused' in decision) return decision;
   try {
-    await dynamodb.send(new UpdateItemCommand(useAdmission(fleetTable, { ...request, certificateId }, now)));
+    await dynamodb.updateItem(useAdmission(fleetTable, { ...request, certificateId }, now));
     return decision;
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== 'ConditionalCheckFailedException') throw error;
+    if (!conditionFailed(error)) throw error;
     return { refused: `the admission of ${request.fleet}_${request.node} was used meanwhile` };
   }
 }
@@ -71,13 +71,11 @@ async function readAdmission({
   fleet: string;
   node: string;
 }): Promise<Admission | undefined> {
-  const { Item } = await dynamodb.send(
-    new GetItemCommand({
-      TableName: fleetTable,
-      Key: { [fleetTablePartitionKey]: { S: fleet }, [fleetTableSortKey]: { S: admissionItem(node) } },
-      ConsistentRead: true,
-    }),
-  );
+  const { Item } = await dynamodb.getItem({
+    TableName: fleetTable,
+    Key: { [fleetTablePartitionKey]: { S: fleet }, [fleetTableSortKey]: { S: admissionItem(node) } },
+    ConsistentRead: true,
+  });
   return Item ? admission.parse(fromJsonItem(Item)) : undefined;
 }
 

@@ -1,9 +1,9 @@
 /** The roles function: role requests, operators' edits and the minute's sweep all come to this one decider. */
 
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import { Announcer } from '../aws/announce.ts';
 import { Covered } from '../aws/covered.ts';
+import { dynamoOfEnvironment } from '../aws/dynamodb.ts';
 import { clientSettings, fleetTableOfEnvironment, signTableOfEnvironment } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { Shadows } from '../aws/shadows.ts';
@@ -11,7 +11,7 @@ import { SignTable } from '../aws/sign-table.ts';
 import { handleRoles, type RolesInstance } from './handle.ts';
 import { WriteLimit } from './write-limit.ts';
 
-const dynamodb = new DynamoDBClient(clientSettings);
+const dynamodb = dynamoOfEnvironment();
 const iotData = new IoTDataPlaneClient(clientSettings);
 const instance: RolesInstance = {
   effects: {

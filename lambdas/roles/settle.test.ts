@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DynamoDBClient, PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { IoTDataPlaneClient, UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import pino from 'pino';
+import { type DynamoCalls, dynamoCalls } from '../../dynamodb/calls.ts';
 import { type Core, openCore } from '../../local-cloud/core.ts';
 import { type Dynamo, openDynamo } from '../../local-cloud/dynamodb/server.ts';
 import { toJsonItem } from '../../protocol/dynamodb-json.ts';
@@ -28,6 +28,8 @@ import {
 } from '../../protocol/sign-record.ts';
 import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
 import { Announcer } from '../aws/announce.ts';
+import { type DynamoDb, retrying } from '../aws/dynamodb.ts';
+import { callBounds } from '../aws/environment.ts';
 import { FleetTable } from '../aws/fleet-table.ts';
 import { Shadows } from '../aws/shadows.ts';
 import { SignTable } from '../aws/sign-table.ts';
@@ -44,7 +46,8 @@ const recordId = 'record-0001';
 let dir: string;
 let dynamo: Dynamo;
 let core: Core;
-let dynamodb: DynamoDBClient;
+let calls: DynamoCalls;
+let dynamodb: DynamoDb;
 let iotData: IoTDataPlaneClient;
 
 beforeAll(async () => {
@@ -68,21 +71,27 @@ beforeAll(async () => {
     credentials: { accessKeyId: ready.accessKeyId, secretAccessKey: ready.secretAccessKey },
     requestHandler: { httpsAgent: new Agent({ keepAlive: true, ca: readFileSync(ready.ca) }) },
   };
-  dynamodb = new DynamoDBClient(settings);
+  calls = dynamoCalls({
+    ...settings,
+    agentOptions: () => ({ keepAlive: true, ca: readFileSync(ready.ca) }),
+    credentials: async () => settings.credentials,
+    connectMsMax: 1000,
+    answerBytesMax: 2 ** 20,
+  });
+  dynamodb = retrying(calls, callBounds);
   iotData = new IoTDataPlaneClient(settings);
 });
 
 afterAll(async () => {
   jest.restoreAllMocks();
-  dynamodb.destroy();
+  calls.close();
   iotData.destroy();
   await core.close();
   await dynamo.close();
   rmSync(dir, { recursive: true });
 });
 
-const update = (change: ItemUpdate) =>
-  dynamodb.send(new UpdateItemCommand(toUpdateItem(signTableName, change)));
+const update = (change: ItemUpdate) => dynamodb.updateItem(toUpdateItem(signTableName, change));
 
 let fleets = 0;
 /** A fleet of its own: `a` holds epoch 1 (granted and claimed through an edit), `b` and `c` stand by. */
@@ -110,7 +119,7 @@ async function fresh() {
     signer: { state: 'standby', address: 'AA', recordKey, recordId, epoch: 0, height: 0 },
   }));
   for (const item of [config, ...items]) {
-    await dynamodb.send(new PutItemCommand({ TableName: fleetTableName, Item: toJsonItem(item) }));
+    await dynamodb.putItem({ TableName: fleetTableName, Item: toJsonItem(item) });
   }
   await update(enrol(recordKey, recordId, { height: 0, round: 0, step: 0 }));
 

@@ -1,14 +1,5 @@
-/** The AWS SDK's clients as Commander holds them, over the tables and the IoT of this world. */
+/** The clients as Commander holds them, over the tables and the IoT of this world. */
 
-import {
-  ConditionalCheckFailedException,
-  type DynamoDBClient,
-  GetItemCommand,
-  PutItemCommand,
-  QueryCommand,
-  ScanCommand,
-  UpdateItemCommand,
-} from '@aws-sdk/client-dynamodb';
 import {
   ConflictException,
   GetThingShadowCommand,
@@ -17,6 +8,7 @@ import {
   ResourceNotFoundException,
   UpdateThingShadowCommand,
 } from '@aws-sdk/client-iot-data-plane';
+import type { DynamoDb } from '../../lambdas/aws/dynamodb.ts';
 import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
 import { signTableName } from '../../protocol/sign-record.ts';
 import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
@@ -30,6 +22,8 @@ import { type DynamoFaults, ServiceError } from './sign-table.ts';
 const grantAttributes = ['key', 'recordId', 'grantEpoch', 'grantTo'];
 
 const callMsMax = 12;
+/** An answer that says no more than that it came. */
+const nothing = {};
 
 export interface ClientParts {
   /** The invocation that calls. */
@@ -54,53 +48,55 @@ async function called<T>({ process, chance, faults }: ClientParts, act: () => T)
   });
 }
 
-/** The SDK's attribute values are what the tables hold, by another name. */
+/** What Commander sends is what the tables hold, by another name. */
 const plain = (item: object) => item as Record<string, Attribute>;
 
-/** The one place where the SDK's client types are met by something smaller: only `send` is ever called. */
-export function dynamoClient(parts: ClientParts): DynamoDBClient {
+export function dynamoClient(parts: ClientParts): DynamoDb {
   const { tables, onViolation } = parts;
   let seen: Attribute | undefined;
-  const send = (command: object) =>
-    called(parts, () => {
-      if (command instanceof GetItemCommand) {
-        const { TableName = '', Key = {} } = command.input;
+  return {
+    getItem: ({ TableName, Key }) =>
+      called(parts, () => {
         const item = tables.get(TableName, plain(Key));
         if (TableName === signTableName && item?.grantEpoch) seen = item.recordId;
-        return { Item: item };
-      }
-      if (command instanceof UpdateItemCommand) {
-        const { input } = command;
-        const named = Object.values(input.ExpressionAttributeNames ?? {});
+        return item ? { Item: item } : {};
+      }),
+    updateItem: (input) =>
+      called(parts, () => {
+        const named = Object.values(input.ExpressionAttributeNames);
         const beyond = named.filter((name) => !grantAttributes.includes(name));
         if (input.TableName === signTableName && beyond.length > 0) {
           onViolation(`Commander names ${beyond.join(', ')} of the sign record`);
         }
-        const done = tables.update(input as Parameters<Tables['update']>[0]);
-        if (!done) throw new ConditionalCheckFailedException({ message: 'no', $metadata: {} });
+        const done = tables.update({
+          ...input,
+          Key: plain(input.Key),
+          ExpressionAttributeValues: plain(input.ExpressionAttributeValues),
+        });
+        if (!done) throw new ServiceError('ConditionalCheckFailedException', 'no');
         if (input.TableName === signTableName && done.after.recordId?.S !== seen?.S) {
           onViolation(`Commander granted in record ${done.after.recordId?.S}, it had read ${seen?.S}`);
         }
-        return { Attributes: done.after };
-      }
-      if (command instanceof QueryCommand) {
-        const { TableName = '', ExpressionAttributeValues = {} } = command.input;
-        const value = ExpressionAttributeValues[':fleet']?.S ?? '';
+        return nothing;
+      }).then(() => undefined),
+    query: ({ TableName, ExpressionAttributeValues }) =>
+      called(parts, () => {
+        const value = String(plain(ExpressionAttributeValues)[':fleet']?.S);
         return { Items: tables.query(TableName, { name: fleetTablePartitionKey, value }) };
-      }
-      if (command instanceof ScanCommand) return { Items: tables.query(command.input.TableName ?? '') };
-      if (command instanceof PutItemCommand) {
-        const item = plain(command.input.Item ?? {});
+      }),
+    scan: ({ TableName }) => called(parts, () => ({ Items: tables.query(TableName) })),
+    putItem: ({ Item }) =>
+      called(parts, () => {
+        const item = plain(Item);
         const names = [fleetTablePartitionKey, fleetTableSortKey];
         const key = Object.fromEntries(names.map((name) => [name, item[name] ?? {}]));
         tables.put(fleetTableName, key, item);
-        return {};
-      }
-      throw new Error(`no call of Beam's: ${command.constructor.name}`);
-    });
-  return { send } as unknown as DynamoDBClient;
+        return nothing;
+      }).then(() => undefined),
+  };
 }
 
+/** The one place where an SDK client's type is met by something smaller: only `send` is ever called. */
 export function iotClient(parts: ClientParts): IoTDataPlaneClient {
   const { iot } = parts;
   const send = (command: object) =>

@@ -1,0 +1,2 @@
+export function withKeysWrittenOut(source: string): string;
+export function withPureSchemas(source: string): string;
