@@ -20,21 +20,40 @@ function serialNumber(): string {
   return bytes.toString('hex');
 }
 
-/** @param days until the CA's certificate ends */
-export async function makeAuthority(commonName: string, days = 3650): Promise<Authority> {
-  const privateKeyPem = makeDeviceKey();
+export interface NewAuthority {
+  /** Until its certificate ends, though never past its issuer's. */
+  days?: number;
+  /** Another certificate for the key of before; left out: a new key. */
+  privateKeyPem?: string;
+  /** The authority above it; left out: it signs itself. */
+  issuer?: Authority;
+}
+
+/** A root may sign authorities for devices; those sign devices alone. */
+export async function makeAuthority(
+  commonName: string,
+  { days = 3650, privateKeyPem = makeDeviceKey(), issuer }: NewAuthority = {},
+): Promise<Authority> {
   const keys = await keyPair(privateKeyPem);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  const above = issuer && {
+    certificate: new x509.X509Certificate(issuer.certificatePem),
+    keys: await keyPair(issuer.privateKeyPem),
+  };
+  const notAfter = Date.now() + days * dayMs;
+  const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    name: [{ CN: [commonName] }],
+    subject: [{ CN: [commonName] }],
+    issuer: above ? above.certificate.subject : [{ CN: [commonName] }],
     notBefore: new Date(Date.now() - leewayMs),
-    notAfter: new Date(Date.now() + days * dayMs),
+    notAfter: new Date(Math.min(notAfter, above?.certificate.notAfter.getTime() ?? notAfter)),
     signingAlgorithm,
-    keys,
+    publicKey: keys.publicKey,
+    signingKey: (above?.keys ?? keys).privateKey,
     extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.BasicConstraintsExtension(true, above ? 0 : 1, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      ...(above ? [await x509.AuthorityKeyIdentifierExtension.create(above.certificate)] : []),
     ],
   });
   return { certificatePem: `${certificate.toString('pem')}\n`, privateKeyPem };

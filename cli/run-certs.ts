@@ -27,7 +27,7 @@ export async function makeCa({ out, name, days, dryRun, json }: AuthorityOptions
     if (existsSync(file)) badInput(`${file} is there already, and is never replaced; give another --out`);
   }
   if (!dryRun) {
-    const { certificatePem, privateKeyPem } = await makeAuthority(name, days);
+    const { certificatePem, privateKeyPem } = await makeAuthority(name, { days });
     await mkdir(out, { recursive: true, mode: 0o700 });
     await writeFile(files.key, privateKeyPem, { mode: 0o600, flag: 'wx' });
     await writeFile(files.certificate, certificatePem, { mode: 0o644, flag: 'wx' });

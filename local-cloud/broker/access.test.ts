@@ -11,7 +11,7 @@ import {
   type TestCloud,
 } from '../core-fixture.ts';
 import { arn } from '../registry/arns.ts';
-import { certificateIdOf } from '../registry/certificates.ts';
+import { certificateIdOf } from '../registry/certificate-pem.ts';
 import { createIssuer, makeAuthority } from '../tls/issuer.ts';
 
 let cloud: TestCloud;

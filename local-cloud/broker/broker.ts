@@ -1,6 +1,6 @@
 /** The MQTT broker, held to what AWS IoT Core does: over mutual TLS, and over WebSockets (`broker/websocket.ts`). */
 
-import { constants } from 'node:crypto';
+import { constants, type X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type TLSSocket } from 'node:tls';
@@ -51,6 +51,10 @@ export interface BrokerOptions {
   registry: Registry;
   shadows: () => ShadowRequests;
   provisioning: () => TopicService;
+  /** Meets a client whose certificate may not be used. @returns what it did; undefined: nothing */
+  justInTime: () => {
+    meet(certificate: X509Certificate, serverName: string | undefined): Promise<string | undefined>;
+  };
   server: KeyAndCertificate;
   log: Logger;
   host: string;
@@ -281,9 +285,24 @@ export function createBroker(options: BrokerOptions): Broker {
     } catch (error) {
       why = error instanceof Error ? error.message : String(error);
     }
-    if (principal && why === undefined) return void handle(socket, principal, ipAddress);
-    log.warn({ act: 'connect', principalId: principal?.id, ipAddress, why }, 'refused');
-    socket.destroy();
+    if (principal && why === undefined) {
+      handle(socket, principal, ipAddress);
+      return;
+    }
+    const refuse = (reason: string | undefined) => {
+      log.warn({ act: 'connect', principalId: principal?.id, ipAddress, why: reason }, 'refused');
+      socket.destroy();
+    };
+    const certificate = socket.getPeerX509Certificate();
+    if (!certificate) {
+      refuse(why);
+      return;
+    }
+    const serverName = typeof socket.servername === 'string' ? socket.servername : undefined;
+    void options
+      .justInTime()
+      .meet(certificate, serverName)
+      .then((done) => refuse(done ?? why));
   }
 
   registry.onChange(() => {

@@ -1,7 +1,7 @@
 /** Makes principals of what a client shows: its certificate, or keys that signed its request. */
 
 import type { TLSSocket } from 'node:tls';
-import { certificateIdOf } from '../registry/certificates.ts';
+import { certificateIdOf } from '../registry/certificate-pem.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Principal } from './peer.ts';
 
@@ -22,6 +22,7 @@ export function certificatePrincipal(socket: TLSSocket, registry: Registry): Pri
       if (record === undefined) return 'the certificate is not registered';
       if (record.status !== 'ACTIVE') return `the certificate is ${record.status}`;
       const now = Date.now() / 1000;
+      if (record.claim && record.claim.until <= now) return 'the provisioning claim is over';
       const isInTime = record.notBefore <= now && now < record.notAfter;
       return isInTime ? undefined : 'the certificate is expired or not yet valid';
     },

@@ -11,7 +11,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import { evaluate } from '../engines/policy.ts';
 import { arn } from '../registry/arns.ts';
-import { certificateIdOf } from '../registry/certificates.ts';
+import { certificateIdOf } from '../registry/certificate-pem.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
 import type { Sessions } from './sessions.ts';

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { parsePolicy } from '../engines/policy-document.ts';
 import { shadowNamePattern, thingNamePattern } from '../engines/shadow-request.ts';
 import { parseSchedule } from '../events/schedule-expression.ts';
-import { certificateIdOf } from '../registry/certificates.ts';
+import { certificateIdOf } from '../registry/certificate-pem.ts';
 import { certificateStatuses } from '../registry/records.ts';
 import { parseTopicRule } from '../rules/topic-rule.ts';
 import { pairOf } from '../store/store.ts';
@@ -45,6 +45,14 @@ const shapes: Record<string, z.ZodType> = {
     notBefore: z.number(),
     notAfter: z.number(),
   }),
+  'ca-certificates': z.looseObject({
+    certificateId: z.string().regex(/^[0-9a-f]{64}$/),
+    pem: z.string(),
+    status: z.enum(['ACTIVE', 'INACTIVE']),
+    autoRegistrationStatus: z.enum(['ENABLE', 'DISABLE']),
+    mode: z.enum(['DEFAULT', 'SNI_ONLY']),
+  }),
+  'registration-codes': z.string().regex(/^[0-9a-f]{64}$/),
   policies: z.looseObject({ policyName: z.string() }),
   'topic-rules': z.looseObject({ ruleName: z.string(), payload: tree, createdAt: seconds }),
   retained: z.looseObject({
@@ -85,6 +93,7 @@ const nameMembers: Record<string, string> = {
   'thing-types': 'thingTypeName',
   'thing-groups': 'thingGroupName',
   certificates: 'certificateId',
+  'ca-certificates': 'certificateId',
   policies: 'policyName',
   'topic-rules': 'ruleName',
   functions: 'name',
@@ -117,7 +126,8 @@ function shadowFault(key: string): string | undefined {
 function contentFault(table: string, key: string, value: Record<string, unknown>): string | undefined {
   try {
     if (table === 'shadows') return shadowFault(key);
-    if (table === 'certificates') return certificateFault(key, String(value.pem));
+    if (table === 'certificates' || table === 'ca-certificates')
+      return certificateFault(key, String(value.pem));
     if (table === 'policies' && typeof value.document === 'string') parsePolicy(value.document);
     if (table === 'topic-rules') parseTopicRule(key, value.payload, true);
     if (table === 'event-rules') parseSchedule(String(value.scheduleExpression));

@@ -79,7 +79,7 @@ export interface ProvisioningPlan {
     override: { attributes: Override; type: Override; groups: Override };
   };
   certificate?: {
-    from: { id: string } | { csr: string } | { pem: string };
+    from: { id: string } | { csr: string } | { pem: string; caPem?: string };
     status: 'ACTIVE' | 'INACTIVE';
     override: Override;
   };
@@ -198,13 +198,18 @@ function certificateSource(
   text: Text,
   name: string,
 ): NonNullable<ProvisioningPlan['certificate']>['from'] {
-  const { CertificateId, CertificateSigningRequest, CertificatePem } = properties;
+  const { CertificateId, CertificateSigningRequest, CertificatePem, CACertificatePem } = properties;
   const at = (property: string) => `Resources.${name}.${property}`;
   if (CertificateId !== undefined) return { id: text(CertificateId, at('CertificateId')) };
   if (CertificateSigningRequest !== undefined) {
     return { csr: text(CertificateSigningRequest, at('CertificateSigningRequest')) };
   }
-  if (CertificatePem !== undefined) return { pem: text(CertificatePem, at('CertificatePem')) };
+  if (CertificatePem !== undefined) {
+    const pem = text(CertificatePem, at('CertificatePem'));
+    return CACertificatePem === undefined
+      ? { pem }
+      : { pem, caPem: text(CACertificatePem, at('CACertificatePem')) };
+  }
   throw new MalformedTemplate(
     `Resources.${name} must have CertificateId, CertificateSigningRequest or CertificatePem`,
   );

@@ -1,7 +1,7 @@
 /** The control API's operations on certificates, and on the things that they are attached to. */
 
 import * as z from 'zod';
-import { arn, nameInArn } from '../registry/arns.ts';
+import { accountId, arn, nameInArn } from '../registry/arns.ts';
 import { invalidRequest, notImplemented } from '../registry/aws-error.ts';
 import { parseStatus } from '../registry/certificates.ts';
 import type { CertificateRecord } from '../registry/records.ts';
@@ -14,17 +14,29 @@ export const marking = {
   isAscendingOrder: queryBoolean.optional(),
 };
 
+/** How certificates are attached here; an exclusive attachment is refused by name. */
+const thingPrincipalType = 'NON_EXCLUSIVE_THING';
+const typedPaging = {
+  nextToken: z.string().optional(),
+  maxResults: queryNumber.optional(),
+  thingPrincipalType: z.enum(['EXCLUSIVE_THING', 'NON_EXCLUSIVE_THING']).optional(),
+};
+
+function ofType(wanted: string | undefined, names: () => Iterable<string>): Iterable<string> {
+  return wanted === 'EXCLUSIVE_THING' ? [] : names();
+}
+
 /** AWS's members for a new certificate. */
 function certificateNames({ certificateId, pem }: CertificateRecord) {
   return { certificateArn: arn('cert', certificateId), certificateId, certificatePem: pem };
 }
 
-function certificateSummary(record: CertificateRecord) {
+export function certificateSummary(record: CertificateRecord) {
   return {
     certificateArn: arn('cert', record.certificateId),
     certificateId: record.certificateId,
     status: record.status,
-    certificateMode: record.issuedHere ? 'DEFAULT' : 'SNI_ONLY',
+    certificateMode: record.mode ?? (record.issuedHere ? 'DEFAULT' : 'SNI_ONLY'),
     creationDate: record.createdAt,
   };
 }
@@ -76,9 +88,10 @@ export function certificateOperations({ things, certificates }: Registry): [stri
         status: z.string().optional(),
       },
       async (input) => {
-        const status = input.status ?? (input.setAsActive ? 'ACTIVE' : 'INACTIVE');
+        const { certificatePem, caCertificatePem } = input;
+        const status = parseStatus(input.status ?? (input.setAsActive ? 'ACTIVE' : 'INACTIVE'));
         const { certificateArn, certificateId: id } = certificateNames(
-          await certificates.register(input.certificatePem, parseStatus(status)),
+          await certificates.registerSigned(certificatePem, status, caCertificatePem),
         );
         return { certificateArn, certificateId: id };
       },
@@ -89,7 +102,8 @@ export function certificateOperations({ things, certificates }: Registry): [stri
         certificateDescription: {
           ...certificateSummary(record),
           certificatePem: record.pem,
-          ownedBy: '000000000000',
+          caCertificateId: record.caCertificateId,
+          ownedBy: accountId,
           lastModifiedDate: record.modifiedAt,
           customerVersion: 1,
           validity: { notBefore: record.notBefore, notAfter: record.notAfter },
@@ -97,7 +111,9 @@ export function certificateOperations({ things, certificates }: Registry): [stri
       };
     }),
     operation('ListCertificates', marking, (input) => {
-      const ordered = [...certificates.list()].sort((a, b) => b.createdAt - a.createdAt);
+      // A provisioning claim is no certificate of the account's.
+      const listed = [...certificates.list()].filter(({ claim }) => claim === undefined);
+      const ordered = listed.sort((a, b) => b.createdAt - a.createdAt);
       if (input.isAscendingOrder) ordered.reverse();
       const { items, next } = page(ordered, input.marker, input.pageSize);
       return { certificates: items.map(certificateSummary), nextMarker: next };
@@ -141,6 +157,24 @@ export function certificateOperations({ things, certificates }: Registry): [stri
         return { principals: items.map((id) => arn('cert', id)), nextToken: next };
       },
     ),
+    operation('ListThingPrincipalsV2', { thingName, ...typedPaging }, (input) => {
+      const { items, next } = page(
+        ofType(input.thingPrincipalType, () => things.certificatesOf(input.thingName)),
+        input.nextToken,
+        input.maxResults,
+      );
+      const thingPrincipalObjects = items.map((id) => ({ principal: arn('cert', id), thingPrincipalType }));
+      return { thingPrincipalObjects, nextToken: next };
+    }),
+    operation('ListPrincipalThingsV2', { principal, ...typedPaging }, (input) => {
+      const { items, next } = page(
+        ofType(input.thingPrincipalType, () => things.thingsOf(certificateOfPrincipal(input.principal))),
+        input.nextToken,
+        input.maxResults,
+      );
+      const principalThingObjects = items.map((name) => ({ thingName: name, thingPrincipalType }));
+      return { principalThingObjects, nextToken: next };
+    }),
     operation(
       'ListPrincipalThings',
       { principal, nextToken: z.string().optional(), maxResults: queryNumber.optional() },

@@ -12,6 +12,8 @@ import { tagging, tagList } from './tags-api.ts';
 
 const paging = { nextToken: z.string().optional(), maxResults: queryNumber.optional() };
 const hook = z.strictObject({ targetArn: z.string(), payloadVersion: z.string().optional() });
+/** AWS: a provisioning claim is good for five minutes. */
+const claimSeconds = 300;
 const versionId = z.union([z.number().int(), queryNumber]);
 
 function summary(record: ProvisioningTemplateRecord) {
@@ -26,7 +28,7 @@ function summary(record: ProvisioningTemplateRecord) {
   };
 }
 
-export function provisioningOperations(registry: Registry): [string, Handler][] {
+export function provisioningOperations(registry: Registry, nowMs: () => number): [string, Handler][] {
   const { templates, certificates } = registry;
   const templateName = z.string();
   const tagged = tagging(registry.tags);
@@ -127,6 +129,25 @@ export function provisioningOperations(registry: Registry): [string, Handler][] 
     operation('DeleteProvisioningTemplateVersion', { templateName, versionId }, async (input) => {
       await templates.deleteVersion(input.templateName, input.versionId);
       return {};
+    }),
+    operation('CreateProvisioningClaim', { templateName }, async (input) => {
+      const template = templates.get(input.templateName);
+      if (template.type !== 'FLEET_PROVISIONING') {
+        throw invalidRequest(
+          `The provisioning template ${input.templateName} is not of type FLEET_PROVISIONING`,
+        );
+      }
+      const until = Math.floor(nowMs() / 1000) + claimSeconds;
+      const { record, publicKeyPem, privateKeyPem } = await certificates.createClaim(
+        input.templateName,
+        until,
+      );
+      return {
+        certificateId: record.certificateId,
+        certificatePem: record.pem,
+        keyPair: { PublicKey: publicKeyPem, PrivateKey: privateKeyPem },
+        expiration: until,
+      };
     }),
     operation(
       'RegisterThing',

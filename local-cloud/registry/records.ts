@@ -48,6 +48,37 @@ export interface CertificateRecord {
   notAfter: number;
   /** Made by fleet provisioning, and deleted at this time unless a thing is registered with it. */
   pendingUntil?: number;
+  /** The registered authority that signed it. */
+  caCertificateId?: string;
+  /** Left out: DEFAULT where it was issued here, SNI_ONLY where not. */
+  mode?: CertificateMode;
+  /** A provisioning claim (CreateProvisioningClaim): good for this template alone, until this time. */
+  claim?: { templateName: string; until: number };
+}
+
+export type CertificateMode = 'DEFAULT' | 'SNI_ONLY';
+
+/** How what an authority signed becomes a thing at its first connection. */
+export interface RegistrationConfig {
+  templateBody?: string | undefined;
+  templateName?: string | undefined;
+  roleArn?: string | undefined;
+}
+
+export interface CaCertificateRecord {
+  /** SHA-256 of the DER form, 64 lower-case hex digits. */
+  certificateId: string;
+  pem: string;
+  status: 'ACTIVE' | 'INACTIVE';
+  autoRegistrationStatus: 'ENABLE' | 'DISABLE';
+  mode: CertificateMode;
+  registrationConfig?: RegistrationConfig;
+  customerVersion: number;
+  generationId: string;
+  createdAt: number;
+  modifiedAt: number;
+  notBefore: number;
+  notAfter: number;
 }
 
 export interface ProvisioningHook {

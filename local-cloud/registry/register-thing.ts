@@ -74,7 +74,7 @@ async function certificateOf(
 ) {
   if ('id' in from) return certificates.get(from.id);
   if ('csr' in from) return certificates.createFromCsr(from.csr, false);
-  return certificates.register(from.pem, 'INACTIVE');
+  return certificates.registerSigned(from.pem, 'INACTIVE', from.caPem);
 }
 
 async function makeThing(

@@ -5,7 +5,9 @@ import type { PolicyStatement } from '../engines/policy-document.ts';
 import type { Store } from '../store/store.ts';
 import type { Issuer } from '../tls/issuer.ts';
 import { arn } from './arns.ts';
+import { CaCertificates } from './ca-certificates.ts';
 import { Certificates } from './certificates.ts';
+import { claimStatements } from './claim-statements.ts';
 import { Policies } from './policies.ts';
 import { ProvisioningTemplates } from './provisioning-templates.ts';
 import { RoleAliases } from './role-aliases.ts';
@@ -23,6 +25,7 @@ export interface Registry {
   things: Things;
   groups: ThingGroups;
   certificates: Certificates;
+  authorities: CaCertificates;
   policies: Policies;
   templates: ProvisioningTemplates;
   roleAliases: RoleAliases;
@@ -41,14 +44,17 @@ export function createRegistry(store: Store, issuer: Issuer): Registry {
   };
   const things = new Things(store, changed);
   const groups = new ThingGroups(store, changed);
-  const certificates = new Certificates(store, issuer, changed);
+  const templates = new ProvisioningTemplates(store);
+  const authorities = new CaCertificates(store, templates);
+  const certificates = new Certificates(store, issuer, authorities, changed);
   const policies = new Policies(store, changed);
   return {
     things,
     groups,
     certificates,
+    authorities,
     policies,
-    templates: new ProvisioningTemplates(store),
+    templates,
     roleAliases: new RoleAliases(store),
     tags: new Tags(store),
     onChange: (listener) => {
@@ -64,6 +70,11 @@ export function createRegistry(store: Store, issuer: Issuer): Registry {
       return [...new Set(targets.flatMap((target) => policies.attachedTo(target)))];
     },
     authorityOf(certificateId, clientId) {
+      const claim = certificates.find(certificateId)?.claim;
+      if (claim) {
+        const variables = connectionVariables({ clientId });
+        return { statements: claimStatements(claim.templateName), variables };
+      }
       const record = things.isAttached(clientId, certificateId) ? things.find(clientId) : undefined;
       const connection: Connection = {
         clientId,

@@ -58,6 +58,7 @@ export class Tags {
       rule: this.#store.topicRules,
       rolealias: this.#store.roleAliases,
       provisioningtemplate: this.#store.provisioningTemplates,
+      cacert: this.#store.caCertificates,
     };
     for (const kind of Object.keys(tables) as ResourceKind[]) {
       const name = nameInArn(kind, resourceArn);

@@ -10,6 +10,7 @@ import type { EventRuleRecord } from '../events/records.ts';
 import type { RoleRecord } from '../iam/records.ts';
 import type { FunctionRecord, LambdaEventRecord } from '../lambda/records.ts';
 import type {
+  CaCertificateRecord,
   CertificateRecord,
   PolicyRecord,
   PolicyVersionRecord,
@@ -105,6 +106,9 @@ function tables(writer: Writer) {
     groupThings: pairs('group-things'),
     thingGroupsOf: pairs('thing-groups-of'),
     certificates: table<CertificateRecord>('certificates'),
+    caCertificates: table<CaCertificateRecord>('ca-certificates'),
+    /** One at most: what the owner of a CA's key must sign. */
+    registrationCodes: table<string>('registration-codes'),
     policies: table<PolicyRecord>('policies'),
     /** policy, then target (a certificate's or a group's ARN) */
     policyTargets: pairs('policy-targets'),
