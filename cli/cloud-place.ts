@@ -11,6 +11,8 @@ export interface CloudPlace {
   endpoint?: string;
   /** host:port */
   mqtt?: string;
+  /** host:port */
+  credentialProvider?: string;
   /** PEM file; undefined: the system's authorities. */
   ca?: string | undefined;
   /** Undefined: the SDK's default chain. */
@@ -99,6 +101,7 @@ function readLocal(path: string, source: string, options: CloudPlaceOptions): Cl
     region: options.region ?? ready.region,
     endpoint: ready.https,
     mqtt: ready.mqtt,
+    ...(ready.credentialProvider !== undefined && { credentialProvider: ready.credentialProvider }),
     ca: options.ca ?? ready.ca,
     credentials: { accessKeyId: ready.accessKeyId, secretAccessKey: ready.secretAccessKey },
     name: ready.https,

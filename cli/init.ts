@@ -39,6 +39,7 @@ const packaged = {
 } as const;
 
 const mqttPort = 8883;
+const credentialsPort = 443;
 
 type ConfigInput = z.input<typeof configFile>;
 
@@ -112,7 +113,8 @@ async function register(options: InitOptions, place: CloudPlace, csr: string, ho
 }
 
 async function configOf(options: InitOptions, place: CloudPlace | undefined): Promise<ConfigInput> {
-  const { rpc, p2p, chainId, kind, credentials, credentialProvider, mode } = options;
+  const { rpc, p2p, chainId, kind, credentials, mode } = options;
+  const credentialProvider = place && (await credentialProviderOf(options, place));
   const signer = options.packaged ? packaged.signer : {};
   const cloud = place && {
     mqtt: options.mqtt ?? (await mqttEndpoint(place)),
@@ -149,16 +151,33 @@ function gaiadOf(options: InitOptions): { command: string[]; home: string } | { 
   return { command: gaiad.split(/\s+/).filter((word) => word !== ''), home: resolve(gaiadHome) };
 }
 
+/**
+ * Where a validator's signer has its credentials by its certificate. Only a sentry, a server that was given others, and one that
+ * asks no cloud for its endpoints (--mqtt), have none.
+ */
+async function credentialProviderOf(
+  { kind, mode, credentials, credentialProvider, mqtt }: InitOptions,
+  place: CloudPlace,
+): Promise<string | undefined> {
+  if (credentialProvider !== undefined) return credentialProvider;
+  if (kind === 'sentry' || !stageFeatures[mode].hasSigner || credentials !== undefined) return undefined;
+  if (place.credentialProvider !== undefined) return place.credentialProvider;
+  return mqtt === undefined ? endpointOf(place, 'iot:CredentialProvider', credentialsPort) : undefined;
+}
+
 async function mqttEndpoint(place: CloudPlace): Promise<string> {
-  if (place.mqtt !== undefined) return place.mqtt;
+  return place.mqtt ?? endpointOf(place, 'iot:Data-ATS', mqttPort);
+}
+
+async function endpointOf(place: CloudPlace, endpointType: string, port: number): Promise<string> {
   const operator = connectOperator(place);
   try {
-    const { endpointAddress } = await operator.iot.send(
-      new DescribeEndpointCommand({ endpointType: 'iot:Data-ATS' }),
-    );
-    if (!endpointAddress) badInput('AWS IoT told no endpoint: give it with --mqtt');
+    const { endpointAddress } = await operator.iot.send(new DescribeEndpointCommand({ endpointType }));
+    if (!endpointAddress) {
+      badInput(`AWS IoT told no endpoint ${endpointType}: give it with --mqtt or --credential-provider`);
+    }
     const hasPort = endpointAddress.includes(':') && isIP(endpointAddress) === 0;
-    return hasPort ? endpointAddress : `${endpointAddress}:${mqttPort}`;
+    return hasPort ? endpointAddress : `${endpointAddress}:${port}`;
   } catch (error) {
     throw new CliError(describeError(error, place.name), exitCodeOf(error), { cause: error });
   } finally {

@@ -39,7 +39,7 @@ export function usualNodes(validators = 2): FleetPlan['nodes'] {
 export const standInName = 'stand-in';
 export const blockSecondsDefault = 2;
 /** AWS IoT's port of MQTT, and one that needs no rights. */
-const usualPorts = { mqttPort: 8883, httpsPort: 8443 } as const;
+const usualPorts = { mqttPort: 8883, httpsPort: 8443, credentialsPort: 8444 } as const;
 
 /** Raised when a port that the fleet needs is another process's. */
 export class PortTakenError extends Error {
@@ -63,9 +63,11 @@ export function storedFleet(data: string, plan: FleetPlan, standInScript: string
     );
   }
   const { mqttPort = stored.cloud.mqttPort, httpsPort = stored.cloud.httpsPort } = plan;
+  const { credentialsPort } = stored.cloud;
   // The stand-in is the code that runs now, whichever made the chain.
   const binary = stored.chain.standIn ? [process.execPath, standInScript] : stored.chain.binary;
-  return { ...stored, cloud: { mqttPort, httpsPort }, chain: { ...stored.chain, binary } };
+  const cloud = { mqttPort, httpsPort, ...(credentialsPort !== undefined && { credentialsPort }) };
+  return { ...stored, cloud, chain: { ...stored.chain, binary } };
 }
 
 function chainName(chain: string): string {
@@ -99,7 +101,13 @@ export async function cloudPorts(plan: FleetPlan): Promise<FleetFile['cloud']> {
     !plan.freePortsOnly && (await portIsFree(port)) ? port : ((await freePorts(1))[0] ?? 0);
   const mqttPort = plan.mqttPort ?? (await usual(usualPorts.mqttPort));
   const httpsPort = plan.httpsPort ?? (await usual(usualPorts.httpsPort));
-  return { mqttPort, httpsPort };
+  return { mqttPort, httpsPort, credentialsPort: await usual(usualPorts.credentialsPort) };
+}
+
+/** A fleet that was made without one gets a port that stays, too. */
+export async function withCredentialsPort(cloud: FleetFile['cloud']): Promise<Required<FleetFile['cloud']>> {
+  const credentialsPort = cloud.credentialsPort ?? (await freePorts(1))[0] ?? 0;
+  return { ...cloud, credentialsPort };
 }
 
 /** @throws PortTakenError that names each port that is not free, and what needs it */

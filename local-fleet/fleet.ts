@@ -12,10 +12,17 @@ import { connectOperator, disconnect, type Operator } from '../operator/actions/
 import { signRecordKey } from '../protocol/sign-record.ts';
 import { bundleCommands, keepBundles } from './bundles.ts';
 import { consensusAddressOf } from './data/consensus-key.ts';
-import { dataPaths, type FleetFile, writeFleetFile, writeJson } from './data/layout.ts';
+import { dataPaths, FleetDataError, type FleetFile, writeFleetFile, writeJson } from './data/layout.ts';
 import { placeConsensusKey, writeNodeHome } from './data/node-home.ts';
 import { enrolValidators } from './enrol.ts';
-import { cloudPorts, type FleetPlan, makeFleet, requirePorts, storedFleet } from './fleet-plan.ts';
+import {
+  cloudPorts,
+  type FleetPlan,
+  makeFleet,
+  requirePorts,
+  storedFleet,
+  withCredentialsPort,
+} from './fleet-plan.ts';
 import type { FleetNetwork, Route } from './network/fleet-network.ts';
 import { FleetServer } from './nodes/fleet-server.ts';
 import { lockFolder } from './processes/folder-lock.ts';
@@ -112,12 +119,15 @@ export class LocalFleet {
     const left = await this.runner.endLeftovers();
     if (left.length > 0) say(`ended what an earlier run had left: ${left.join(', ')}`);
     const stored = storedFleet(data, plan, commands.standInScript);
-    const ports = stored?.cloud ?? (await cloudPorts(plan));
+    const ports = await withCredentialsPort(stored?.cloud ?? (await cloudPorts(plan)));
     await requirePorts([
       { port: ports.mqttPort, what: "the cloud's MQTT" },
       { port: ports.httpsPort, what: "the cloud's HTTPS" },
+      { port: ports.credentialsPort, what: "the cloud's credentials provider" },
     ]);
-    const making = stored ?? makeFleet(data, plan, ports, commands.standInScript);
+    const making = stored
+      ? { ...stored, cloud: ports }
+      : makeFleet(data, plan, ports, commands.standInScript);
     const [ready, file] = await Promise.all([this.#startCloud(ports), making]);
     signal.throwIfAborted();
     writeFleetFile(data, file);
@@ -166,13 +176,18 @@ export class LocalFleet {
     say('pilots and signers started');
   }
 
-  async #startCloud({ mqttPort, httpsPort }: FleetFile['cloud']): Promise<ReadyLine> {
+  async #startCloud({
+    mqttPort,
+    httpsPort,
+    credentialsPort,
+  }: Required<FleetFile['cloud']>): Promise<ReadyLine> {
     const { data, bundles, signal } = this.#options;
     const paths = dataPaths(data);
     await mkdir(paths.logs, { recursive: true });
     const stdoutFile = join(paths.logs, 'cloud.ready');
     const logFile = join(paths.logs, 'cloud.log');
     const ports = ['--mqtt-port', String(mqttPort), '--https-port', String(httpsPort)];
+    ports.push('--credentials-port', String(credentialsPort));
     this.runner.start({
       name: cloudProcess,
       command: [...bundleCommands(bundles).cloud, '--data', paths.cloud, ...ports, '--json'],
@@ -205,10 +220,16 @@ export class LocalFleet {
     route: Route | undefined,
   ): Promise<void> {
     const { chain, fleet } = file;
+    const { credentialProvider } = ready;
+    if (credentialProvider === undefined) {
+      throw new FleetDataError(
+        `the local cloud at ${ready.https} tells no credentials provider: it is of an earlier version`,
+      );
+    }
     await writeNodeHome({
       root: server.root,
       node: { fleet, node: server.name, kind: server.kind, zone: server.zone },
-      cloud: { ...ready, ...route },
+      cloud: { ...ready, credentialProvider, ...route },
       gaiad: {
         command: chain.binary,
         startArguments: chain.startArguments,

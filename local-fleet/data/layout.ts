@@ -15,7 +15,12 @@ const port = z.number().int().min(1).max(65_535);
 export const fleetFile = z.object({
   version: z.literal(1),
   fleet: fleetName,
-  cloud: z.object({ mqttPort: port, httpsPort: port }),
+  cloud: z.object({
+    mqttPort: port,
+    httpsPort: port,
+    /** Left out: a fleet that was made before it had one. */
+    credentialsPort: port.optional(),
+  }),
   nodes: z.array(
     z.object({
       name: nodeName,

@@ -1,17 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import TOML from '@iarna/toml';
 import { afterAll, expect, test } from '@jest/globals';
 import { configFile, nodeFile, parseConfig } from '../../protocol/config.ts';
 import { FleetDataError, readFleetFile, socketFolder } from './layout.ts';
-import {
-  consensusKeyPath,
-  credentialsFile,
-  type NodeHomeSpec,
-  placeConsensusKey,
-  writeNodeHome,
-} from './node-home.ts';
+import { consensusKeyPath, type NodeHomeSpec, placeConsensusKey, writeNodeHome } from './node-home.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'beam-home-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,8 +19,7 @@ function spec(root: string, kind: 'validator' | 'sentry'): NodeHomeSpec {
       https: 'https://localhost:8443',
       region: 'local',
       ca: '/data/ca.pem',
-      accessKeyId: 'ID',
-      secretAccessKey: 'secret',
+      credentialProvider: 'localhost:8444',
     },
     gaiad: { command: ['/bin/gaiad'], startArguments: [], home: '/data/a', rpcPort: 1, p2pPort: 2 },
     chainId: 'beam-demo',
@@ -36,19 +29,18 @@ function spec(root: string, kind: 'validator' | 'sentry'): NodeHomeSpec {
 
 test.each(['validator', 'sentry'] as const)('the home of a %s parses by the contract', async (kind) => {
   const root = mkdtempSync(join(folder, 'x'));
+  const accessKey = join(root, 'certs/credentials');
+  mkdirSync(join(root, 'certs'));
+  writeFileSync(accessKey, 'of an earlier version');
   await writeNodeHome(spec(root, kind));
   const read = (name: string) => TOML.parse(readFileSync(join(root, name), 'utf8'));
   const config = parseConfig(configFile, read('config.toml'), 'config.toml');
   expect(parseConfig(nodeFile, read('node.toml'), 'node.toml')).toMatchObject({ node: 'a', kind });
   expect(config.signer?.chain_id).toBe(kind === 'validator' ? 'beam-demo' : undefined);
-  expect(config.cloud?.credentials).toBe(kind === 'validator' ? 'certs/credentials' : undefined);
-  if (kind === 'validator') {
-    const file = join(root, 'certs/credentials');
-    expect(readFileSync(file, 'utf8')).toBe(
-      credentialsFile({ accessKeyId: 'ID', secretAccessKey: 'secret' }),
-    );
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-  }
+  // By its certificate alone: no access key lies on a server.
+  expect(config.cloud?.credentials).toBeUndefined();
+  expect(config.cloud?.credential_provider).toBe(kind === 'validator' ? 'localhost:8444' : undefined);
+  expect(existsSync(accessKey)).toBe(false);
 });
 
 test('the consensus key is placed once, for its owner alone', async () => {

@@ -18,8 +18,8 @@ export interface NodeHomeSpec {
     region: string;
     /** Absolute. */
     ca: string;
-    accessKeyId: string;
-    secretAccessKey: string;
+    /** host:port */
+    credentialProvider: string;
   };
   gaiad: { command: string[]; startArguments: string[]; home: string; rpcPort: number; p2pPort: number };
   chainId: string;
@@ -29,7 +29,8 @@ export interface NodeHomeSpec {
 /** Paths in the home, relative to it, that registration fills. */
 export const certificatePath = join(homePaths.certs, 'device.pem.crt');
 export const deviceKeyPath = join(homePaths.certs, 'device.key');
-const credentialsPath = join(homePaths.certs, 'credentials');
+/** Earlier versions put the owner's access key here. */
+const accessKeyPath = join(homePaths.certs, 'credentials');
 
 type ConfigInput = Omit<ConfigFile, 'signer'> & { signer?: Partial<NonNullable<ConfigFile['signer']>> };
 
@@ -47,7 +48,7 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
       certificate: certificatePath,
       key: deviceKeyPath,
       // A sentry has no business with the sign record.
-      ...(node.kind === 'validator' && { credentials: credentialsPath }),
+      ...(node.kind === 'validator' && { credential_provider: cloud.credentialProvider }),
     },
     gaiad: {
       command: gaiad.command,
@@ -72,16 +73,14 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
 }
 
 export async function writeNodeHome(spec: NodeHomeSpec): Promise<void> {
-  const { root, node, cloud } = spec;
+  const { root, node } = spec;
   const folders = [root, ...[homePaths.certs, homePaths.run, homePaths.logs].map((name) => join(root, name))];
   if (node.kind === 'validator') folders.push(join(root, 'signer'), socketFolder(root));
   for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });
   if (node.kind === 'validator') await requireOwn(socketFolder(root));
   await writeWhereChanged(join(root, homePaths.node), toml({ ...node }));
   await writeWhereChanged(join(root, homePaths.config), toml({ ...nodeConfig(spec) }));
-  if (node.kind === 'validator') {
-    await writeWhereChanged(join(root, credentialsPath), credentialsFile(cloud));
-  }
+  await rm(join(root, accessKeyPath), { force: true });
 }
 
 /** A short folder for sockets is in a place that all users share: another's could be there first. */
@@ -96,10 +95,6 @@ async function requireOwn(folder: string): Promise<void> {
 /** Comments say where the file came from: a person may look into it. */
 function toml(value: Record<string, unknown>): string {
   return `# Written by \`beam up\` at each start.\n\n${TOML.stringify(value as TOML.JsonMap)}`;
-}
-
-export function credentialsFile(cloud: { accessKeyId: string; secretAccessKey: string }): string {
-  return `[default]\naws_access_key_id = ${cloud.accessKeyId}\naws_secret_access_key = ${cloud.secretAccessKey}\n`;
 }
 
 async function writeWhereChanged(file: string, content: string): Promise<void> {

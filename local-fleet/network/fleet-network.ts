@@ -1,5 +1,5 @@
 /**
- * A fleet's network with a switch at every server: its cloud (MQTT and HTTPS) and its p2p each go through links of its
+ * A fleet's network with a switch at every server: its cloud (MQTT, HTTPS, credentials) and its p2p each go through links of its
  * own. Who dials whom in p2p is known from the system's tables (Linux).
  */
 
@@ -17,6 +17,8 @@ export interface Route {
   /** host:port */
   mqtt: string;
   https: string;
+  /** host:port */
+  credentialProvider: string;
   p2pPort: number;
 }
 
@@ -29,17 +31,19 @@ export class FleetNetwork {
 
   /** Starts the links. */
   async routes(servers: readonly FleetServer[], ready: ReadyLine): Promise<Map<string, Route>> {
-    const ports = await freePorts(servers.length * 3);
+    const ports = await freePorts(servers.length * 4);
     const routes = new Map<string, Route>();
     const mqtt = new URL(`mqtts://${ready.mqtt}`);
     const https = new URL(ready.https);
+    const provider = new URL(`https://${ready.credentialProvider}`);
     for (const [index, server] of servers.entries()) {
       const { name } = server;
-      const [mqttPort = 0, httpsPort = 0, p2pPort = 0] = ports.slice(index * 3);
+      const [mqttPort = 0, httpsPort = 0, p2pPort = 0, credentialsPort = 0] = ports.slice(index * 4);
       const toCloud = () => this.#cut(name, 'cloud');
       this.#links.push(
         new Link({ port: mqttPort, targetPort: Number(mqtt.port), cutOf: toCloud }),
         new Link({ port: httpsPort, targetPort: Number(https.port), cutOf: toCloud }),
+        new Link({ port: credentialsPort, targetPort: Number(provider.port), cutOf: toCloud }),
         new Link({
           port: p2pPort,
           targetPort: server.p2pPort,
@@ -50,6 +54,7 @@ export class FleetNetwork {
       routes.set(name, {
         mqtt: `${mqtt.hostname}:${mqttPort}`,
         https: `https://${https.hostname}:${httpsPort}`,
+        credentialProvider: `${provider.hostname}:${credentialsPort}`,
         p2pPort,
       });
     }

@@ -15,6 +15,7 @@ import { readJournal } from '../drill/journals.ts';
 import type { FleetServer } from '../nodes/fleet-server.ts';
 import { freePorts } from '../processes/ports.ts';
 import { endProcess, processesWithArgument, signalProcess } from '../processes/process-identity.ts';
+import type { ReadyLine } from '../ready-line.ts';
 import type { SoakFleet } from './soak-fleet.ts';
 
 const gaiadGraceMs = 5_000;
@@ -37,7 +38,7 @@ export async function runClone(
   const [rpcPort = 0, p2pPort = 0] = await freePorts(2);
   await rm(join(root, homePaths.run), { recursive: true, force: true });
   await mkdir(join(root, homePaths.run), { mode: 0o700 });
-  await changeConfig(root, { gaiadHome, rpcPort, p2pPort, mqtt: ready.mqtt, https: ready.https });
+  await changeConfig(root, { gaiadHome, rpcPort, p2pPort, cloud: ready });
   await changeToml(join(gaiadHome, 'config/config.toml'), {
     rpc: { laddr: `tcp://127.0.0.1:${rpcPort}` },
     p2p: { laddr: `tcp://127.0.0.1:${p2pPort}` },
@@ -93,14 +94,11 @@ interface Place {
   gaiadHome: string;
   rpcPort: number;
   p2pPort: number;
-  mqtt: string;
-  https: string;
+  cloud: ReadyLine;
 }
 
-async function changeConfig(
-  root: string,
-  { gaiadHome, rpcPort, p2pPort, mqtt, https }: Place,
-): Promise<void> {
+async function changeConfig(root: string, { gaiadHome, rpcPort, p2pPort, cloud }: Place): Promise<void> {
+  const { mqtt, https, credentialProvider } = cloud;
   const file = join(root, homePaths.config);
   const config = TOML.parse(await readFile(file, 'utf8'));
   const table = (name: string) => config[name] as TOML.JsonMap;
@@ -109,7 +107,11 @@ async function changeConfig(
     rpc: `http://127.0.0.1:${rpcPort}`,
     p2p: `127.0.0.1:${p2pPort}`,
   });
-  Object.assign(table('cloud'), { mqtt, https });
+  Object.assign(table('cloud'), {
+    mqtt,
+    https,
+    ...(credentialProvider !== undefined && { credential_provider: credentialProvider }),
+  });
   const sockets = socketFolder(root);
   if (!existsSync(sockets)) await mkdir(sockets, { recursive: true, mode: 0o700 });
   Object.assign(table('signer'), {
