@@ -61,13 +61,22 @@ export async function makeAuthority(
 
 /**
  * A device's certificate for the key in the CSR.
- * @param validity ms since the epoch; left out: from now on for `days`
+ * @param from ms since the epoch; left out: from now on for `days`
+ * @param subject in place of what the CSR says of itself
  * @throws Error where the CSR is broken, or not signed by its own key
  */
 export async function issueFromCsr(
   authority: Authority,
   csrPem: string,
-  { days = 365, from = Date.now() - leewayMs }: { days?: number; from?: number } = {},
+  {
+    days = 365,
+    from = Date.now() - leewayMs,
+    subject,
+  }: {
+    days?: number;
+    from?: number;
+    subject?: { commonName: string; organizationalUnit: string } | undefined;
+  } = {},
 ): Promise<string> {
   const request = new x509.Pkcs10CertificateRequest(csrPem);
   if (!(await request.verify()))
@@ -76,7 +85,7 @@ export async function issueFromCsr(
   const { privateKey } = await keyPair(authority.privateKeyPem);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    subject: request.subject,
+    subject: subject ? [{ OU: [subject.organizationalUnit] }, { CN: [subject.commonName] }] : request.subject,
     issuer: issuer.subject,
     notBefore: new Date(from),
     notAfter: new Date(from + days * dayMs),

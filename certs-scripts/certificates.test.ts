@@ -1,11 +1,14 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { checkCertificateFiles } from '../protocol/certificates.ts';
 import { issueFromCsr, makeAuthority } from './ca.ts';
+import { checkChain } from './check-chain.ts';
 import { createCsr } from './csr.ts';
 import { ensureDeviceKey, makeDeviceKey } from './device-key.ts';
+import { type RevokedCertificate, readRevocations, revokeIssued } from './revocation-list.ts';
 
 const dayMs = 24 * 3600 * 1000;
 let folder = '';
@@ -70,4 +73,40 @@ test('what is wrong with a file is said by its name, with the remedy', async () 
   expect(check({ certificate: join(folder, 'broken.pem') })).toThrow(/broken\.pem is no certificate in PEM/);
   expect(check({ ca: join(folder, 'broken.pem') })).toThrow(/broken\.pem is no certificate in PEM/);
   expect(check({ key: join(folder, 'broken.pem') })).toThrow(/broken\.pem is no private key in PEM/);
+});
+
+test('a chain of authorities holds link by link, in time, until its list says otherwise', async () => {
+  const root = await makeAuthority('root');
+  const devices = await makeAuthority('devices', { issuer: root, days: 9_999 });
+  const chainPem = devices.certificatePem + root.certificatePem;
+  const key = makeDeviceKey();
+  const subject = { commonName: 'demo_a', organizationalUnit: 'sentry' };
+  const csr = await createCsr(key, 'somebody');
+  const issued = await issueFromCsr(devices, csr, { subject });
+  const other = await issueFromCsr(devices, csr);
+  expect(new X509Certificate(issued).subject).toBe('OU=sentry\nCN=demo_a');
+  const nowMs = Date.now();
+  const faults = (certificate: string, chain: string, now = nowMs, revoked: RevokedCertificate[] = []) =>
+    checkChain(certificate, chain, { nowMs: now, revoked }).faults;
+  expect(faults(issued, chainPem)).toEqual([]);
+  // No longer than the root, whatever was asked for.
+  const end = (pem: string) => Date.parse(new X509Certificate(pem).validTo);
+  expect(end(devices.certificatePem)).toBe(end(root.certificatePem));
+  expect(faults(issued, chainPem, nowMs + 366 * dayMs)).toEqual([
+    expect.stringMatching(/CN=demo_a expired .* issue it anew/),
+  ]);
+  expect(faults(issued, root.certificatePem)).toEqual([
+    expect.stringMatching(/demo_a is not signed by CN=root/),
+  ]);
+  // The names alone prove nothing.
+  const forged = await issueFromCsr({ ...devices, privateKeyPem: makeDeviceKey() }, csr);
+  expect(faults(forged, chainPem)).toEqual([expect.stringMatching(/is not signed by CN=devices/)]);
+
+  const first = await revokeIssued(devices, issued, { before: undefined, nowMs });
+  const list = await revokeIssued(devices, other, { before: first, nowMs });
+  const revoked = await readRevocations(list, devices.certificatePem);
+  expect(revoked).toHaveLength(2);
+  expect(faults(issued, chainPem, nowMs, revoked)).toEqual([expect.stringMatching(/was revoked/)]);
+  await expect(readRevocations(list, root.certificatePem)).rejects.toThrow(/not signed by this authority/);
+  await expect(revokeIssued(root, issued, { before: undefined, nowMs })).rejects.toThrow(/its own alone/);
 });

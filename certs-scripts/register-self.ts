@@ -5,11 +5,17 @@
 
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CertificateFileError } from '../protocol/certificates.ts';
 import { type NodeKind, serverTemplateName, thingName } from '../protocol/names.ts';
 import { ensureDeviceKey } from './device-key.ts';
 import { isOfKey, pendingFor } from './pending-certificate.ts';
-import { openProvisioning, tryConnection } from './provisioning-client.ts';
+import { openProvisioning, ProvisioningConnectionError, tryConnection } from './provisioning-client.ts';
 import { syncFolderOf, writeWhole } from './write-whole.ts';
+
+/** AWS takes some seconds from the first connection to the thing. */
+const justInTimeTries = 10;
+const justInTimePauseMs = 2_000;
 
 export interface SelfRegistration {
   fleet: string;
@@ -26,6 +32,11 @@ export interface SelfRegistration {
   claim: { certificate: string; key: string };
   /** Leave the claim's files where they are. */
   keepClaim?: boolean;
+  /**
+   * The certificate in place is of an authority of one's own, which the cloud registers at the first connection and refuses that;
+   * it is tried again. The claim is not used.
+   */
+  justInTime?: boolean;
 }
 
 export interface SelfRegistered {
@@ -41,6 +52,12 @@ export async function registerSelf(given: SelfRegistration, nowMs: number): Prom
   const thing = thingName(fleet, node);
   const key = ensureDeviceKey(files.key);
   const before = existsSync(files.certificate) && isGood(readFileSync(files.certificate, 'utf8'), key, nowMs);
+  if (!before && given.justInTime) {
+    throw new CertificateFileError(
+      files.certificate,
+      `is no certificate for ${files.key}, or has expired; issue one for this server's request: beam certs issue --thing ${thing}`,
+    );
+  }
   if (!before) {
     const client = await openProvisioning({
       endpoint,
@@ -67,15 +84,18 @@ export async function registerSelf(given: SelfRegistration, nowMs: number): Prom
       await client.close();
     }
   }
-  await tryConnection({
-    endpoint,
-    ca,
-    clientId: thing,
-    certificate: readFileSync(files.certificate, 'utf8'),
-    key,
-  });
+  const own = { endpoint, ca, clientId: thing, certificate: readFileSync(files.certificate, 'utf8'), key };
+  for (let left = given.justInTime ? justInTimeTries : 1; left > 0; left--) {
+    try {
+      await tryConnection(own);
+      break;
+    } catch (error) {
+      if (left === 1 || !(error instanceof ProvisioningConnectionError)) throw error;
+      await delay(justInTimePauseMs);
+    }
+  }
   rmSync(files.pending, { force: true });
-  const forget = given.keepClaim !== true && existsSync(claim.key);
+  const forget = given.keepClaim !== true && !given.justInTime && existsSync(claim.key);
   if (forget) {
     // The key first: a certificate alone opens nothing.
     for (const file of [claim.key, claim.certificate]) rmSync(file, { force: true });

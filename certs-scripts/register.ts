@@ -11,7 +11,10 @@ import {
   CreateThingCommand,
   CreateThingGroupCommand,
   CreateThingTypeCommand,
+  DescribeCertificateCommand,
   type IoTClient,
+  RegisterCertificateCommand,
+  RegisterCertificateWithoutCACommand,
   UpdateThingCommand,
 } from '@aws-sdk/client-iot';
 import {
@@ -21,6 +24,7 @@ import {
   thingName,
   thingTypeName,
 } from '../protocol/names.ts';
+import { fingerprintOf } from './x509.ts';
 
 export interface Registration {
   fleet: string;
@@ -33,6 +37,12 @@ export interface Certificate {
   certificateArn: string;
   certificateId: string;
   certificatePem: string;
+}
+
+/** PEM. */
+export interface OwnCertificate {
+  certificatePem: string;
+  caPem?: string | undefined;
 }
 
 /** What AWS answers when a name is taken with other attributes. */
@@ -97,15 +107,50 @@ export async function registerCertificate(
   return { certificateArn, certificateId, certificatePem };
 }
 
-/** A server whole: fleet, thing, and a certificate for its own key. */
+/**
+ * A certificate of one's own authority, active, with the policies attached. May be repeated.
+ * @param caPem the authority that is registered; undefined: the certificate alone is, whoever signed it (multi-account registration)
+ */
+export async function registerOwnCertificate(
+  iot: IoTClient,
+  { certificatePem, caPem }: OwnCertificate,
+  policyNames: readonly string[],
+): Promise<Certificate> {
+  const command =
+    caPem === undefined
+      ? new RegisterCertificateWithoutCACommand({ certificatePem, status: 'ACTIVE' })
+      : new RegisterCertificateCommand({ certificatePem, caCertificatePem: caPem, status: 'ACTIVE' });
+  try {
+    await iot.send(command);
+  } catch (error) {
+    if (!existsAlready(error)) throw error;
+  }
+  const certificateId = fingerprintOf(certificatePem);
+  const { certificateDescription } = await iot.send(new DescribeCertificateCommand({ certificateId }));
+  const { certificateArn, status } = certificateDescription ?? {};
+  if (!certificateArn || status !== 'ACTIVE') {
+    throw new Error(
+      `The certificate ${certificateId} is registered already, and is ${status ?? 'unknown'}: issue another one.`,
+    );
+  }
+  for (const policyName of policyNames) {
+    await iot.send(new AttachPolicyCommand({ policyName, target: certificateArn }));
+  }
+  return { certificateArn, certificateId, certificatePem };
+}
+
+/** A server whole: fleet, thing, and a certificate for its own key: for the CSR, or one of an authority of one's own. */
 export async function registerServer(
   iot: IoTClient,
   registration: Registration,
-  csrPem: string,
+  given: string | OwnCertificate,
 ): Promise<Certificate & { thing: string }> {
   await registerFleet(iot, registration.fleet);
   const thing = await registerThing(iot, registration);
-  const certificate = await registerCertificate(iot, csrPem, serverPolicyNames(registration.kind));
+  const policies = serverPolicyNames(registration.kind);
+  const certificate = await (typeof given === 'string'
+    ? registerCertificate(iot, given, policies)
+    : registerOwnCertificate(iot, given, policies));
   await iot.send(
     new AttachThingPrincipalCommand({ thingName: thing, principal: certificate.certificateArn }),
   );

@@ -9,7 +9,7 @@ import {
   UpdateCertificateCommand,
 } from '@aws-sdk/client-iot';
 import { parseThingName } from '../protocol/names.ts';
-import { type Certificate, type Registration, registerServer } from './register.ts';
+import { type Certificate, type OwnCertificate, type Registration, registerServer } from './register.ts';
 
 /** `arn:aws:iot:…:cert/<id>` */
 export function certificateIdOf(arn: string): string {
@@ -29,11 +29,11 @@ export async function certificatesOf(iot: IoTClient, thing: string): Promise<str
 export async function rotate(
   iot: IoTClient,
   registration: Registration,
-  csrPem: string,
+  given: string | OwnCertificate,
 ): Promise<Certificate & { thing: string; before: string[] }> {
   const thing = `${registration.fleet}_${registration.node}`;
   const before = await certificatesOf(iot, thing);
-  return { ...(await registerServer(iot, registration, csrPem)), before };
+  return { ...(await registerServer(iot, registration, given)), before };
 }
 
 /**

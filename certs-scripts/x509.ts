@@ -1,6 +1,6 @@
 /** @peculiar/x509 over Node's WebCrypto, and keys between PEM and WebCrypto. */
 
-import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto';
 
 // The polyfill must be there before the library is loaded, and a bundle in chunks keeps no order among static imports.
 await import('reflect-metadata');
@@ -18,4 +18,9 @@ export async function keyPair(privateKeyPem: string): Promise<webcrypto.CryptoKe
     privateKey: await webcrypto.subtle.importKey('pkcs8', pkcs8, keyAlgorithm, true, ['sign']),
     publicKey: await webcrypto.subtle.importKey('spki', spki, keyAlgorithm, true, ['verify']),
   };
+}
+
+/** SHA-256 of the DER form, in hex: AWS IoT's id of a certificate. */
+export function fingerprintOf(certificatePem: string): string {
+  return createHash('sha256').update(new X509Certificate(certificatePem).raw).digest('hex');
 }

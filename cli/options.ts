@@ -143,6 +143,7 @@ export interface AuthorityOptions {
   out: string;
   name: string;
   days: number;
+  signedBy?: string;
   dryRun?: boolean;
   json?: boolean;
 }
@@ -152,8 +153,36 @@ export interface IssueOptions {
   csr: string;
   out: string;
   days: number;
+  thing?: string;
+  kind?: 'validator' | 'sentry';
+  chain?: boolean;
   dryRun?: boolean;
   json?: boolean;
+}
+
+export interface CrlOptions {
+  authority: string;
+  revoke: string[];
+  days: number;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+export interface CheckOptions {
+  authority: string;
+  withinDays: number;
+  json?: boolean;
+}
+
+export interface RegisterCaOptions extends CloudCommandOptions {
+  authority: string;
+  mode: 'DEFAULT' | 'SNI_ONLY';
+  justInTime: 'off' | 'register' | 'provision';
+  fleet: string[];
+}
+
+export interface OwnAuthorityOptions extends CloudCommandOptions {
+  authority: string;
 }
 
 export interface RegisterOptions extends CloudCommandOptions {
@@ -161,14 +190,17 @@ export interface RegisterOptions extends CloudCommandOptions {
   node: string;
   kind: 'validator' | 'sentry';
   zone?: string;
-  csr: string;
-  out: string;
+  csr?: string;
+  certificate?: string;
+  authority?: string;
+  out?: string;
 }
 
 export interface RegisterSelfOptions extends HomeOptions {
   claimCertificate?: string;
   claimKey?: string;
   keepClaim?: boolean;
+  justInTime?: boolean;
 }
 
 export interface RenewOptions extends HomeOptions {

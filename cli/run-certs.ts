@@ -3,63 +3,19 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { issueFromCsr, makeAuthority } from '../certs-scripts/ca.ts';
+import { authorityFiles } from '../certs-scripts/authority-folder.ts';
+import { certificatesIn } from '../certs-scripts/check-chain.ts';
 import { makeClaim } from '../certs-scripts/claim.ts';
-import { registerServer } from '../certs-scripts/register.ts';
+import { type OwnCertificate, registerServer } from '../certs-scripts/register.ts';
 import { certificatesOf, leftBehind, revoke, rotate } from '../certs-scripts/rotate.ts';
 import { x509 } from '../certs-scripts/x509.ts';
 import { nodeFile, parseConfig } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
 import { badInput, tell } from './command-line.ts';
-import type {
-  AuthorityOptions,
-  ClaimOptions,
-  CloudCommandOptions,
-  IssueOptions,
-  RegisterOptions,
-  RetireOptions,
-} from './options.ts';
+import type { ClaimOptions, CloudCommandOptions, RegisterOptions, RetireOptions } from './options.ts';
 import { withOperator } from './run-fleet.ts';
 
-export async function makeCa({ out, name, days, dryRun, json }: AuthorityOptions): Promise<number> {
-  const files = authorityFiles(out);
-  for (const file of Object.values(files)) {
-    if (existsSync(file)) badInput(`${file} is there already, and is never replaced; give another --out`);
-  }
-  if (!dryRun) {
-    const { certificatePem, privateKeyPem } = await makeAuthority(name, { days });
-    await mkdir(out, { recursive: true, mode: 0o700 });
-    await writeFile(files.key, privateKeyPem, { mode: 0o600, flag: 'wx' });
-    await writeFile(files.certificate, certificatePem, { mode: 0o644, flag: 'wx' });
-  }
-  tell(
-    { json: json === true },
-    { ...files, days, dryRun: dryRun === true },
-    () =>
-      `${dryRun ? 'would write' : 'wrote'} ${files.certificate} and ${files.key}: keep the key off every server`,
-  );
-  return 0;
-}
-
-function authorityFiles(folder: string) {
-  return { certificate: resolve(folder, 'ca.pem'), key: resolve(folder, 'ca.key') };
-}
-
-export async function issue({ authority, csr, out, days, dryRun, json }: IssueOptions): Promise<number> {
-  const files = authorityFiles(authority);
-  const request = await readCsr(csr);
-  const [certificatePem, privateKeyPem] = await Promise.all([readPem(files.certificate), readPem(files.key)]);
-  const certificate = await issueFromCsr({ certificatePem, privateKeyPem }, request, { days });
-  if (!dryRun) await writeFile(out, certificate, { mode: 0o600 });
-  tell(
-    { json: json === true },
-    { certificate: resolve(out), days, dryRun: dryRun === true },
-    () => `${dryRun ? 'would write' : 'wrote'} ${resolve(out)}, valid for ${days} days`,
-  );
-  return 0;
-}
-
-async function readPem(file: string): Promise<string> {
+export async function readPem(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
@@ -68,7 +24,7 @@ async function readPem(file: string): Promise<string> {
 }
 
 /** @throws CliError where the file is no request, or not signed by its own key */
-async function readCsr(file: string): Promise<string> {
+export async function readCsr(file: string): Promise<string> {
   const pem = await readPem(file);
   try {
     if (await new x509.Pkcs10CertificateRequest(pem).verify()) return pem;
@@ -82,28 +38,49 @@ async function readCsr(file: string): Promise<string> {
 }
 
 export async function registerCsr(how: 'register' | 'rotate', options: RegisterOptions): Promise<number> {
-  const { fleet, node, kind, zone, out, dryRun = false } = options;
+  const { fleet, node, kind, zone, dryRun = false } = options;
   const parsed = parseConfig(nodeFile, { fleet, node, kind, ...(zone && { zone }) }, 'the options');
-  const csr = await readCsr(options.csr);
+  const { given, out } = await certificateGiven(options);
   const thing = thingName(parsed.fleet, parsed.node);
   return withOperator(options, async ({ iot }) => {
     if (dryRun) {
-      tell(options, { thing, dryRun, out: resolve(out) }, `would register a certificate of ${thing}`);
+      tell(options, { thing, dryRun, certificate: out }, `would register a certificate of ${thing}`);
       return 0;
     }
     const registration = { fleet, node, kind, zone };
     const made: { certificatePem: string; certificateArn: string; before?: string[] } =
-      how === 'rotate' ? await rotate(iot, registration, csr) : await registerServer(iot, registration, csr);
-    await writeFile(out, made.certificatePem, { mode: 0o600 });
+      how === 'rotate'
+        ? await rotate(iot, registration, given)
+        : await registerServer(iot, registration, given);
+    if (typeof given === 'string') await writeFile(out, made.certificatePem, { mode: 0o600 });
     const { certificateArn, before = [] } = made;
-    tell(options, { thing, certificateArn, certificate: resolve(out), before }, () =>
+    tell(options, { thing, certificateArn, certificate: out, before }, () =>
       [
-        `wrote ${resolve(out)}: ${certificateArn}`,
+        `${typeof given === 'string' ? 'wrote' : 'registered'} ${out}: ${certificateArn}`,
         ...before.map((arn) => `when the pilot is connected with the new one: beam certs revoke ${arn}`),
       ].join('\n'),
     );
     return 0;
   });
+}
+
+/** Either a request, for which AWS IoT issues a certificate, or one that an authority of one's own issued. */
+async function certificateGiven({
+  csr,
+  certificate,
+  authority,
+  out,
+}: RegisterOptions): Promise<{ given: string | OwnCertificate; out: string }> {
+  if (csr !== undefined && out !== undefined && certificate === undefined && authority === undefined) {
+    return { given: await readCsr(csr), out: resolve(out) };
+  }
+  if (certificate === undefined || csr !== undefined || out !== undefined) {
+    return badInput('give --csr and --out, or --certificate of an authority of your own');
+  }
+  const [leaf] = certificatesIn(await readPem(certificate));
+  if (!leaf) return badInput(`${certificate} is no certificate in PEM`);
+  const caPem = authority === undefined ? undefined : await readPem(authorityFiles(authority).certificate);
+  return { given: { certificatePem: leaf.toString(), caPem }, out: resolve(certificate) };
 }
 
 export function list(thing: string, options: CloudCommandOptions): Promise<number> {

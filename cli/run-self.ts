@@ -34,6 +34,11 @@ export async function registerThisServer(options: RegisterSelfOptions): Promise<
     key: resolve(options.claimKey ?? join(dirname(files.certificate), 'claim.key')),
   };
   const registered = existsSync(files.certificate);
+  if (options.justInTime && !registered) {
+    badInput(
+      `there is no ${files.certificate}: your authority issues it (beam certs issue), and it is put there`,
+    );
+  }
   for (const file of registered ? [] : Object.values(claim)) {
     if (!existsSync(file)) {
       badInput(
@@ -63,6 +68,7 @@ export async function registerThisServer(options: RegisterSelfOptions): Promise<
         files,
         claim,
         keepClaim: options.keepClaim === true,
+        justInTime: options.justInTime === true,
       },
       Date.now(),
     ),

@@ -47,6 +47,7 @@ async function freshServer(node: string, kind: string): Promise<string> {
   const made = await beam([...args, '--data', folder]);
   if (made.code !== 0) throw new Error(made.stderr);
   for (const name of ['claim.pem.crt', 'claim.key']) {
+    if (!existsSync(join(folder, 'claim', name))) continue;
     copyFileSync(join(folder, 'claim', name), join(home, 'certs', name));
   }
   return home;
@@ -156,3 +157,41 @@ test('a fresh server is let in once, as what it was admitted as; renews its cert
   await until('its connection is cut', () => (after.connected ? undefined : true));
   await expect(connect(home, 'hub_a')).rejects.toThrow(/refused/);
 }, 120_000);
+
+test('with an authority of one’s own: registered, a server comes just in time by its certificate, and the authority’s list cuts it', async () => {
+  const { iot } = clients(cloud.ready);
+  const at = (name: string) => join(folder, name);
+  const own = async (...args: string[]) => {
+    const ended = await beam(args);
+    if (ended.code !== 0) throw new Error(`${args.join(' ')}: ${ended.stderr}`);
+  };
+  await own('certs', 'ca', '--out', at('root'), '--name', 'root');
+  await own('certs', 'ca', '--out', at('devices'), '--signed-by', at('root'));
+  const ca = ['--authority', at('devices')];
+  const provision = ['--just-in-time', 'provision', '--fleet', 'hub'];
+  const registered = await asOperator('certs', 'register-ca', ...ca, ...provision);
+  expect([registered.stderr, registered.code]).toEqual(['', 0]);
+  expect((await asOperator('certs', 'register-ca', ...ca, ...provision)).stdout).toMatch(/"before":true/);
+
+  const home = await freshServer('c', 'sentry');
+  const certificate = join(home, 'certs/device.pem.crt');
+  const issue = ['--csr', join(home, 'certs/device.csr'), '--out', certificate, '--chain'];
+  await own('certs', 'issue', ...ca, ...issue, '--thing', 'hub_c', '--kind', 'sentry');
+  const come = await beam(['register', '--home', home, '--just-in-time', '--json']);
+  expect([come.stderr, come.code]).toEqual(['', 0]);
+  expect(await iot.send(new DescribeThingCommand({ thingName: 'hub_c' }))).toMatchObject({
+    thingTypeName: 'beam-pilot',
+    attributes: { fleet: 'hub', kind: 'sentry' },
+  });
+  const [arn = ''] = await certificatesOf(iot, 'hub_c');
+  const { policies = [] } = await iot.send(new ListAttachedPoliciesCommand({ target: arn }));
+  expect(policies.map(({ policyName }) => policyName).sort()).toEqual(['beam-pilot', 'beam-rotate']);
+
+  const client = await connect(home, 'hub_c');
+  await own('certs', 'crl', ...ca, '--revoke', certificate);
+  expect((await beam(['certs', 'check', certificate, ...ca])).code).toBe(1);
+  const enforced = await asOperator('certs', 'enforce', ...ca);
+  expect(JSON.parse(enforced.stdout)).toMatchObject({ revoked: [arn] });
+  await until('its connection is cut', () => (client.connected ? undefined : true));
+  expect((await asOperator('certs', 'remove-ca', ...ca)).code).toBe(0);
+}, 60_000);

@@ -3,14 +3,13 @@
 import { type Command, Option } from 'commander';
 import { examples, run, wholeNumber, withCloudOptions } from '../command-line.ts';
 import type {
-  AuthorityOptions,
   ClaimOptions,
   CloudCommandOptions,
-  IssueOptions,
   RegisterOptions,
   RenewOptions,
   RetireOptions,
 } from '../options.ts';
+import { addAuthority } from './authority.ts';
 
 export function addCerts(program: Command): void {
   const certs = program
@@ -18,32 +17,9 @@ export function addCerts(program: Command): void {
     .summary('certificates of servers')
     .description(
       "Makes an authority, registers servers with their certificates, rotates and revokes them. A server's key is made on " +
-        'the server and never leaves it: all of these take its certificate request (CSR).',
+        'the server and never leaves it: these take its certificate request (CSR).',
     );
-  certs
-    .command('ca')
-    .summary('make an authority of your own')
-    .description(
-      'Makes a key and a certificate of an authority, for devices whose certificates AWS does not issue.',
-    )
-    .requiredOption('--out <dir>', 'gets ca.pem and ca.key; what is there is never replaced')
-    .option('--name <name>', 'its common name', 'Beam device authority')
-    .option('--days <n>', 'how long it is valid', wholeNumber(1, 36_500), 3650)
-    .option('--dry-run', 'tell what would be written, write nothing')
-    .option('--json', 'as JSON')
-    .addHelpText('after', examples('beam certs ca --out ./authority'))
-    .action(run(async (options: AuthorityOptions) => (await import('../run-certs.ts')).makeCa(options)));
-  certs
-    .command('issue')
-    .summary('issue a certificate from an authority of your own')
-    .description("Issues a device's certificate for the key in its request.")
-    .requiredOption('--authority <dir>', 'the folder that `beam certs ca` wrote')
-    .requiredOption('--csr <file>', 'the certificate request, PEM')
-    .requiredOption('--out <file>', 'gets the certificate, PEM')
-    .option('--days <n>', 'how long it is valid', wholeNumber(1, 3650), 365)
-    .option('--dry-run', 'check everything, write nothing')
-    .option('--json', 'as JSON')
-    .action(run(async (options: IssueOptions) => (await import('../run-certs.ts')).issue(options)));
+  addAuthority(certs);
   addRegistrations(certs);
   addOwn(certs);
   withCloudOptions(
@@ -104,8 +80,16 @@ function addRegistrations(certs: Command): void {
           new Option('--kind <kind>', 'what it is').choices(['validator', 'sentry']).makeOptionMandatory(),
         )
         .option('--zone <zone>', 'where it stands')
-        .requiredOption('--csr <file>', 'its certificate request, PEM')
-        .requiredOption('--out <file>', 'gets the certificate, PEM')
+        .option('--csr <file>', 'its certificate request, PEM, for which the cloud issues a certificate')
+        .option('--out <file>', 'gets that certificate, PEM')
+        .option(
+          '--certificate <file>',
+          'in place of a request: the certificate that an authority of your own issued',
+        )
+        .option(
+          '--authority <dir>',
+          'its authority, if that is registered; left out: any, the certificate alone counts',
+        )
         .option('--dry-run', 'check everything, change nothing')
         .option('--json', 'as JSON'),
     )
@@ -113,6 +97,7 @@ function addRegistrations(certs: Command): void {
         'after',
         examples(
           `beam certs ${name} --fleet hub --node a --kind validator --csr device.csr --out device.pem.crt`,
+          `beam certs ${name} --fleet hub --node a --kind validator --certificate device.pem.crt --authority ./authority`,
         ),
       )
       .action(

@@ -97,11 +97,11 @@ function addInit(program: Command): void {
     .option('--mqtt <host:port>', "the cloud's MQTT endpoint (default: AWS's, or the local fleet's)")
     .option(
       '--credentials <file>',
-      'AWS shared credentials file for the sign record (default: the SDK finds some)',
+      "AWS shared credentials file for the sign record, in place of the server's certificate",
     )
     .option(
       '--credential-provider <host:port>',
-      "the IoT credentials provider: the signer's credentials come by this server's certificate",
+      "the IoT credentials provider, by which the signer's credentials come by this server's certificate (default: AWS's, or the local fleet's)",
     )
     .option('--stand-alone', 'no cloud: supervise gaiad, sign under the local guard')
     .option('--no-register', 'leave the certificate request for somebody else to register')
@@ -138,6 +138,10 @@ function addRegister(program: Command): void {
     .option('--claim-certificate <file>', 'PEM (default: claim.pem.crt beside the certificate)')
     .option('--claim-key <file>', 'PEM (default: claim.key beside the certificate)')
     .option('--keep-claim', 'leave the claim where it is')
+    .option(
+      '--just-in-time',
+      'no claim: with the certificate that an authority of your own issued, by connecting (beam certs register-ca --just-in-time)',
+    )
     .option('--dry-run', 'tell what would be done, do nothing')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('beam register', 'beam register --home /srv/beam --dry-run'))
