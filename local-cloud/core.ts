@@ -180,7 +180,7 @@ export async function openCore(
   });
   const justInTime = createJustInTime({
     registry,
-    publish: (topic, payload) => broker.publishAnswer(topic, payload),
+    publish: (topic, payload) => broker.publishAnswer(topic, () => payload, {}),
     nowMs,
     log,
   });

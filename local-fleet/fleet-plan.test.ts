@@ -79,7 +79,10 @@ test('a port in use is named with what needs it', async () => {
 });
 
 test('given ports are taken as they are; else free ones', async () => {
-  expect(await cloudPorts({ ...plan, mqttPort: 5, httpsPort: 6 })).toMatchObject({ mqttPort: 5, httpsPort: 6 });
+  expect(await cloudPorts({ ...plan, mqttPort: 5, httpsPort: 6 })).toMatchObject({
+    mqttPort: 5,
+    httpsPort: 6,
+  });
   const { mqttPort, httpsPort } = await cloudPorts({ ...plan, freePortsOnly: true });
   expect(mqttPort).not.toBe(8883);
   expect(httpsPort).toBeGreaterThan(1023);

@@ -55,7 +55,9 @@ test('where AWS’s rates hold: connects of a client id, publishes of a connecti
     nowMs += 10_000;
     const key = { thing: device.thing, shadow: 'role' };
     const over = await Promise.all(
-      Array.from({ length: 21 }, () => cloud.core.shadows.request(key, 'get', Buffer.alloc(0), { via: 'https' })),
+      Array.from({ length: 21 }, () =>
+        cloud.core.shadows.request(key, 'get', Buffer.alloc(0), { via: 'https' }),
+      ),
     );
     expect(over.filter(({ payload }) => payload.code === 429)).toHaveLength(1);
 

@@ -43,7 +43,7 @@ beforeAll(async () => {
   device = await cloud.device('watcher');
   cloud.core.broker.onMessage((topic, payload) => {
     if (topic.startsWith('$aws/events/certificates/'))
-      ruled.push({ topic, body: JSON.parse(payload.toString()) });
+      ruled.push({ topic, body: JSON.parse(payload().toString()) });
   });
 });
 afterAll(async () => {

@@ -85,11 +85,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     return { topic: ingest.topic, matching: [] };
   }
 
-  async function onMessage(
-    published: string,
-    payload: () => Buffer,
-    origin: MessageOrigin,
-  ): Promise<void> {
+  async function onMessage(published: string, payload: () => Buffer, origin: MessageOrigin): Promise<void> {
     const { topic, matching } = route(published);
     if (matching.length === 0) return;
     const { hops = 0 } = origin;
