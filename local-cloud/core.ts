@@ -9,7 +9,6 @@ import { createWebSockets } from './broker/websocket.ts';
 import { createClockWatch } from './clock-watch.ts';
 import { type CredentialsProvider, startCredentialsProvider } from './credentials-provider/server.ts';
 import { createSessions } from './credentials-provider/sessions.ts';
-import { caCertificateOperations } from './https/ca-certificates-api.ts';
 import { certificateOperations } from './https/certificates-api.ts';
 import { dataOperations } from './https/data-api.ts';
 import { policyOperations } from './https/policies-api.ts';
@@ -32,7 +31,6 @@ import { testAuthorizationOperation } from './https/test-authorization.ts';
 import { thingGroupOperations } from './https/thing-groups-api.ts';
 import { thingTypeOperations } from './https/thing-types-api.ts';
 import { thingOperations } from './https/things-api.ts';
-import { createJustInTime } from './provisioning/just-in-time.ts';
 import { createProvisioning, type ProvisioningService } from './provisioning/service.ts';
 import { region } from './registry/arns.ts';
 import { createRegistry, type Registry } from './registry/registry.ts';
@@ -161,7 +159,6 @@ export async function openCore(
     registry,
     shadows: () => shadows,
     provisioning: () => provisioning,
-    justInTime: () => justInTime,
     server: credentials.server,
     log,
     host,
@@ -175,12 +172,6 @@ export async function openCore(
     invokeHook: options.invokeFunction ?? noFunctions,
     secret: credentials.secretAccessKey,
     answer: (asker, topic, payload) => broker.answerTo(asker, topic, payload),
-    nowMs,
-    log,
-  });
-  const justInTime = createJustInTime({
-    registry,
-    publish: (topic, payload) => broker.publishAnswer(topic, () => payload, {}),
     nowMs,
     log,
   });
@@ -256,12 +247,11 @@ export async function openCore(
             ...thingTypeOperations(registry),
             ...thingGroupOperations(registry),
             ...certificateOperations(registry),
-            ...caCertificateOperations(registry),
             ...policyOperations(registry),
             testAuthorizationOperation(registry),
             ...roleAliasOperations(registry),
             ...tagOperations(registry.tags),
-            ...provisioningOperations(registry, nowMs),
+            ...provisioningOperations(registry),
             ...ruleOperations(store, ruleBook, registry.tags),
             ...endpointOperations({ data: () => httpsAddress, credentials: () => credentialsAddress }),
           ]),

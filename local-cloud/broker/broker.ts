@@ -1,10 +1,11 @@
 /** The MQTT broker, held to what AWS IoT Core does: over mutual TLS, and over WebSockets (`broker/websocket.ts`). */
 
-import { constants, type X509Certificate } from 'node:crypto';
+import { constants } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
+import { createJustInTime } from '../provisioning/just-in-time.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Store } from '../store/store.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
@@ -51,10 +52,6 @@ export interface BrokerOptions {
   registry: Registry;
   shadows: () => ShadowRequests;
   provisioning: () => TopicService;
-  /** Meets a client whose certificate may not be used. @returns what it did; undefined: nothing */
-  justInTime: () => {
-    meet(certificate: X509Certificate, serverName: string | undefined): Promise<string | undefined>;
-  };
   server: KeyAndCertificate;
   log: Logger;
   host: string;
@@ -173,6 +170,12 @@ export function createBroker(options: BrokerOptions): Broker {
     if (readers.size > 0) deliverTo(readers, { topic, payload: payload(), qos: 0, retain: false });
   }
 
+  const justInTime = createJustInTime({
+    registry,
+    publish: (topic, payload) => publishAnswer(topic, () => payload, {}),
+    nowMs,
+    log,
+  });
   const parts: BrokerParts = {
     sessions,
     ingress,
@@ -299,10 +302,7 @@ export function createBroker(options: BrokerOptions): Broker {
       return;
     }
     const serverName = typeof socket.servername === 'string' ? socket.servername : undefined;
-    void options
-      .justInTime()
-      .meet(certificate, serverName)
-      .then((done) => refuse(done ?? why));
+    void justInTime.meet(certificate, serverName).then((done) => refuse(done ?? why));
   }
 
   registry.onChange(() => {

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { accountId, arn } from '../registry/arns.ts';
 import type { CaCertificateRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
-import { certificateSummary, marking } from './certificates-api.ts';
+import { certificateSummary, marking } from './certificate-summary.ts';
 import { type Handler, operation, page, queryBoolean } from './operation.ts';
 import { tagging, tagList } from './tags-api.ts';
 

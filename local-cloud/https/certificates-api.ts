@@ -1,4 +1,4 @@
-/** The control API's operations on certificates, and on the things that they are attached to. */
+/** The control API's operations on certificates, those of authorities included, and on the things that they are attached to. */
 
 import * as z from 'zod';
 import { accountId, arn, nameInArn } from '../registry/arns.ts';
@@ -6,13 +6,9 @@ import { invalidRequest, notImplemented } from '../registry/aws-error.ts';
 import { parseStatus } from '../registry/certificates.ts';
 import type { CertificateRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
+import { caCertificateOperations } from './ca-certificates-api.ts';
+import { certificateSummary, marking } from './certificate-summary.ts';
 import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
-
-export const marking = {
-  marker: z.string().optional(),
-  pageSize: queryNumber.optional(),
-  isAscendingOrder: queryBoolean.optional(),
-};
 
 /** How certificates are attached here; an exclusive attachment is refused by name. */
 const thingPrincipalType = 'NON_EXCLUSIVE_THING';
@@ -31,16 +27,6 @@ function certificateNames({ certificateId, pem }: CertificateRecord) {
   return { certificateArn: arn('cert', certificateId), certificateId, certificatePem: pem };
 }
 
-export function certificateSummary(record: CertificateRecord) {
-  return {
-    certificateArn: arn('cert', record.certificateId),
-    certificateId: record.certificateId,
-    status: record.status,
-    certificateMode: record.mode ?? (record.issuedHere ? 'DEFAULT' : 'SNI_ONLY'),
-    creationDate: record.createdAt,
-  };
-}
-
 export function certificateOfPrincipal(principal: string): string {
   const certificateId = nameInArn('cert', principal);
   if (certificateId === undefined) {
@@ -49,11 +35,13 @@ export function certificateOfPrincipal(principal: string): string {
   return certificateId;
 }
 
-export function certificateOperations({ things, certificates }: Registry): [string, Handler][] {
+export function certificateOperations(registry: Registry): [string, Handler][] {
+  const { things, certificates } = registry;
   const certificateId = z.string();
   const thingName = z.string();
   const principal = z.string();
   return [
+    ...caCertificateOperations(registry),
     operation('CreateKeysAndCertificate', { setAsActive: queryBoolean.default(false) }, async (input) => {
       const made = await certificates.createWithKeys(input.setAsActive);
       return {

@@ -28,7 +28,10 @@ function summary(record: ProvisioningTemplateRecord) {
   };
 }
 
-export function provisioningOperations(registry: Registry, nowMs: () => number): [string, Handler][] {
+export function provisioningOperations(
+  registry: Registry,
+  nowMs: () => number = Date.now,
+): [string, Handler][] {
   const { templates, certificates } = registry;
   const templateName = z.string();
   const tagged = tagging(registry.tags);
