@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { arn } from '../registry/arns.ts';
 import { invalidRequest } from '../registry/aws-error.ts';
 import type { Registry } from '../registry/registry.ts';
-import { certificateOfPrincipal, marking } from './certificates-api.ts';
+import { marking } from './certificate-summary.ts';
+import { certificateOfPrincipal } from './certificates-api.ts';
 import { type Handler, operation, page, queryBoolean } from './operation.ts';
 import { tagging, tagList } from './tags-api.ts';
 
