@@ -8,6 +8,7 @@ export interface RunCloudOptions {
   data: string;
   mqttPort: number;
   httpsPort: number;
+  httpPort?: number;
   host?: string;
   json?: boolean;
 }
@@ -15,8 +16,9 @@ export interface RunCloudOptions {
 /** Never returns: the cloud's process ends itself, on SIGINT and SIGTERM in good order. */
 export async function runCloud(options: RunCloudOptions): Promise<never> {
   const bundle = join(wholeBundles(), 'local-cloud.js');
-  const { data, mqttPort, httpsPort, host, json } = options;
+  const { data, mqttPort, httpsPort, httpPort, host, json } = options;
   const args = ['--data', data, '--mqtt-port', String(mqttPort), '--https-port', String(httpsPort)];
+  if (httpPort !== undefined) args.push('--http-port', String(httpPort));
   if (host !== undefined) args.push('--host', host);
   if (json) args.push('--json');
   process.argv = [process.execPath, bundle, ...args];

@@ -52,6 +52,8 @@ export interface CoreOptions {
   /** 0 is a free port. */
   mqttPort: number;
   httpsPort: number;
+  /** The HTTPS port's services without TLS, on loopback alone; left out: not served. */
+  httpPort?: number | undefined;
   log: Logger;
   /** AWS: 30 to 1,200. */
   keepAliveSeconds?: { min: number; max: number };
@@ -72,6 +74,8 @@ export interface Ready {
   /** host:port */
   mqtt: string;
   https: string;
+  /** The same without TLS, where it is served. */
+  http?: string;
   /** host:port of the credentials provider. */
   credentialProvider: string;
   /** Absolute path of the CA's certificate. */
@@ -240,6 +244,7 @@ export async function openCore(
           server: credentials.server,
           host,
           port: httpsPort,
+          plainPort: options.httpPort,
           verify: createVerifier({ accessKeyId, secretAccessKey }, Date.now, sessions),
           roleStatements: options.roleStatements ?? new Map(),
           control: new Map([
@@ -272,6 +277,7 @@ export async function openCore(
       httpsAddress = `${publicHost}:${https.port}`;
       return {
         https: `https://${httpsAddress}`,
+        ...(https.plainPort === undefined ? {} : { http: `http://localhost:${https.plainPort}` }),
         credentialProvider: credentialsAddress,
         ca: credentials.caPath,
         region,

@@ -9,13 +9,14 @@ import pino from 'pino';
 import { startCloud } from './cloud.ts';
 
 const usage = `local-cloud --data DIR [--mqtt-port 8883] [--https-port 8443] [--credentials-port 8444]
-            [--host 127.0.0.1] [--json] [--rules DIR] [--lambdas DIR] [--manifest FILE] [--aws-rates]
+            [--http-port N] [--host 127.0.0.1] [--json] [--rules DIR] [--lambdas DIR] [--manifest FILE] [--aws-rates]
             [--log-level info]
 
   --data      folder of the cloud's state, certificates and keys; made at the first start
   --…-port    0 is a free port
   --host      what to listen on
   --credentials-port  of the credentials provider; left out: the one behind --https-port, if it is free
+  --http-port what --https-port serves, without TLS and on 127.0.0.1 alone; left out: it is not served
   --json      print one JSON line when ready
   --rules     a folder with rules/*.json and policies/*.json, in place of the built-in ones
   --lambdas   a folder with <name>/index.cjs
@@ -37,6 +38,7 @@ function argumentsOf(argv: string[]) {
         'mqtt-port': { type: 'string', default: '8883' },
         'https-port': { type: 'string', default: '8443' },
         'credentials-port': { type: 'string' },
+        'http-port': { type: 'string' },
         host: { type: 'string', default: '127.0.0.1' },
         json: { type: 'boolean', default: false },
         rules: { type: 'string' },
@@ -91,6 +93,7 @@ try {
     host: values.host,
     mqttPort: portOf('mqtt-port', values['mqtt-port']),
     httpsPort,
+    ...(values['http-port'] === undefined ? {} : { httpPort: portOf('http-port', values['http-port']) }),
     credentialsPort:
       values['credentials-port'] === undefined
         ? await portBehind(httpsPort, values.host)

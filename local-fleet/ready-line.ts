@@ -9,6 +9,8 @@ export const readyLine = z.object({
   /** host:port */
   mqtt: z.string(),
   https: z.url(),
+  /** The same without TLS, where it is served. */
+  http: z.url().optional(),
   /** host:port */
   credentialProvider: z.string().optional(),
   /** PEM file. */

@@ -58,7 +58,7 @@ const bare = (folder: string) => writeFunction(folder);
 const parts: Record<PartName, Part> = {
   async https(folder, values) {
     const seconds = Number(values.seconds);
-    const cloud = await startCloud(folder, bare(folder));
+    const cloud = await startCloud(folder, [...bare(folder), '--http-port', '0']);
     const peers: Peer[] = [];
     try {
       const own = await measureUpdates(placeOf(cloud.ready), cloud.child.pid, seconds);

@@ -7,6 +7,7 @@ interface Options {
   data?: string;
   mqttPort: number;
   httpsPort: number;
+  httpPort?: number;
   host?: string;
   json?: boolean;
 }
@@ -113,6 +114,11 @@ export function addCloud(program: Command): void {
       'port of iot, iot-data and dynamodb; 0: a free one',
       wholeNumber(0, 65_535),
       8443,
+    )
+    .option(
+      '--http-port <port>',
+      'the same without TLS, on this machine alone (default: not served)',
+      wholeNumber(0, 65_535),
     )
     .option('--host <address>', 'what to listen on (default: 127.0.0.1, this machine alone)')
     .option('--json', 'print the ready line as JSON')

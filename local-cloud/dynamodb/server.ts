@@ -160,10 +160,10 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
           : input === undefined
             ? refusal('SerializationException', 'The body is not a JSON object', 'com.amazon.coral.service')
             : await perform(operation, input);
-      const text = Buffer.from(JSON.stringify(answer.body));
+      const text = JSON.stringify(answer.body);
       res.writeHead(answer.status, {
         'content-type': 'application/x-amz-json-1.0',
-        'content-length': text.length,
+        'content-length': Buffer.byteLength(text),
         'x-amzn-requestid': randomBytes(26).toString('hex').toUpperCase(),
       });
       res.end(text);

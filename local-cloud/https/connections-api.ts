@@ -35,7 +35,7 @@ export function connectionOperations(
           preventWill: flag(request, 'preventWillMessage'),
         };
         if (!broker().disconnect(clientId, options)) throw unknown(clientId);
-        return Buffer.alloc(0);
+        return '';
       },
     ],
     [

@@ -41,7 +41,7 @@ export function dataOperations(
     async (request) => {
       const payload = operation === 'update' ? request.body : Buffer.alloc(0);
       const answer = await shadows.request(keyOf(request), operation, payload, { via: 'https' });
-      if (answer.tail.endsWith('/accepted')) return Buffer.from(JSON.stringify(answer.payload));
+      if (answer.tail.endsWith('/accepted')) return JSON.stringify(answer.payload);
       const code = Number(answer.payload.code);
       throw new AwsError(
         code,

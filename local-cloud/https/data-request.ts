@@ -3,12 +3,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 export interface DataRequest {
-  labels: Record<string, string>;
+  labels: Readonly<Record<string, string>>;
   query: URLSearchParams;
   headers: IncomingHttpHeaders;
   body: Buffer;
 }
 
-/** JSON, or the bytes of a payload. */
-export type DataAnswer = Buffer | { [member: string]: unknown };
+/** What becomes JSON, or a payload that is JSON already. */
+export type DataAnswer = string | { [member: string]: unknown };
 export type DataHandler = (request: DataRequest) => Promise<DataAnswer> | DataAnswer;

@@ -1,14 +1,15 @@
 /** One HTTPS port for iot, iot-data and DynamoDB: signature first, then the operation. */
 
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { JsonObject, JsonValue } from '../engines/json-tree.ts';
 import { isObject } from '../engines/json-tree.ts';
 import { AwsError, invalidRequest, notImplemented } from '../registry/aws-error.ts';
+import { remembering } from '../remembering.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
 import type { DataHandler } from './data-request.ts';
 import type { Handler } from './operation.ts';
@@ -32,6 +33,8 @@ export interface HttpsOptions {
   server: KeyAndCertificate;
   host: string;
   port: number;
+  /** The same without TLS, on loopback alone, for tools that can't be told of a CA; left out: not served. */
+  plainPort?: number | undefined;
   verify: VerifyRequest;
   control: ReadonlyMap<string, Handler>;
   data: ReadonlyMap<string, DataHandler>;
@@ -47,6 +50,8 @@ export interface HttpsOptions {
 
 export interface HttpsServer {
   port: number;
+  /** Where HTTP is served. */
+  plainPort?: number;
   close(): Promise<void>;
 }
 
@@ -73,11 +78,17 @@ function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   });
 }
 
-function send(response: ServerResponse, status: number, headers: Record<string, string>, body: Buffer): void {
+/** @param body best a text: it goes out in one piece with the headers */
+function send(
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string>,
+  body: Buffer | string,
+): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(status, {
     ...headers,
-    'content-length': String(body.length),
+    'content-length': Buffer.byteLength(body),
     'x-amzn-requestid': randomUUID(),
   });
   response.end(body);
@@ -92,7 +103,7 @@ function sendError(response: ServerResponse, error: AwsError, forDynamo: boolean
       response,
       status,
       { 'content-type': 'application/x-amz-json-1.0' },
-      Buffer.from(JSON.stringify(body)),
+      JSON.stringify(body),
     );
     return;
   }
@@ -101,7 +112,7 @@ function sendError(response: ServerResponse, error: AwsError, forDynamo: boolean
     response,
     error.status,
     { 'content-type': 'application/json', 'x-amzn-errortype': error.type },
-    Buffer.from(JSON.stringify(body)),
+    JSON.stringify(body),
   );
 }
 
@@ -114,7 +125,7 @@ const bodyMembers = new Map([
 function inputOf(
   operation: string,
   request: IncomingMessage,
-  labels: Record<string, string>,
+  labels: Readonly<Record<string, string>>,
   query: URLSearchParams,
   body: Buffer,
 ): JsonObject {
@@ -148,6 +159,12 @@ function parseJson(body: Buffer): JsonValue {
   }
 }
 
+const urlsKeptMax = 1000;
+const urlOf = remembering(urlsKeptMax, (text) => {
+  const { pathname, searchParams } = new URL(text, 'https://localhost');
+  return { pathname, searchParams };
+});
+
 export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   const { control, data, dynamo, services, verify, log } = options;
 
@@ -158,7 +175,7 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   }
 
   async function iot(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
-    const url = new URL(request.url ?? '/', 'https://localhost');
+    const url = urlOf(request.url ?? '/');
     const method = request.method ?? 'GET';
     const route = findRoute(method, url.pathname);
     if (!route) throw notImplemented(`${method} ${url.pathname}`);
@@ -166,13 +183,13 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
     const handler = route.service === 'iotData' ? data.get(operation) : undefined;
     if (handler) {
       const answer = await handler({ labels, query: url.searchParams, headers: request.headers, body });
-      const bytes = Buffer.isBuffer(answer) ? answer : Buffer.from(JSON.stringify(answer));
-      return send(response, 200, { 'content-type': 'application/json' }, bytes);
+      const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
+      return send(response, 200, { 'content-type': 'application/json' }, text);
     }
     const controlHandler = route.service === 'iot' ? control.get(operation) : undefined;
     if (!controlHandler) throw notImplemented(operation);
     const answer = await controlHandler(inputOf(operation, request, labels, url.searchParams, body));
-    send(response, 200, { 'content-type': 'application/json' }, Buffer.from(JSON.stringify(answer)));
+    send(response, 200, { 'content-type': 'application/json' }, JSON.stringify(answer));
   }
 
   /** @throws AwsError where the role may not do this */
@@ -233,22 +250,47 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
     }
   }
 
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    void answer(request, response);
+  };
+  const serverOptions = {
+    requestTimeout: requestMsMax,
+    // A client that keeps its connection must not meet one that we just closed.
+    keepAliveTimeout: 0,
+    noDelay: true,
+  };
   const server = createServer(
     {
+      ...serverOptions,
       key: options.server.privateKeyPem,
       cert: options.server.certificatePem,
       minVersion: 'TLSv1.2',
-      requestTimeout: requestMsMax,
-      // A client that keeps its connection must not meet one that we just closed.
-      keepAliveTimeout: 0,
-      noDelay: true,
     },
-    (request, response) => {
-      void answer(request, response);
-    },
+    listener,
   );
-  server.on('upgrade', options.upgrade);
   server.on('tlsClientError', (error) => log.debug({ why: error.message }, 'a TLS connection failed'));
+  const served: { close(): Promise<void> }[] = [];
+  const serve = async (one: Server, port: number, host: string): Promise<number> => {
+    one.on('upgrade', options.upgrade);
+    served.push(await listenOn(one, port, host));
+    return (one.address() as AddressInfo).port;
+  };
+  const close = async () => {
+    await Promise.all(served.map((one) => one.close()));
+  };
+  try {
+    const port = await serve(server, options.port, options.host);
+    if (options.plainPort === undefined) return { port, close };
+    const plain = createPlainServer(serverOptions, listener);
+    return { port, plainPort: await serve(plain, options.plainPort, '127.0.0.1'), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** @throws what `listen` meets, EADDRINUSE for one */
+async function listenOn(server: Server, port: number, host: string): Promise<{ close(): Promise<void> }> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -256,13 +298,12 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.host, () => {
+    server.listen(port, host, () => {
       server.removeListener('error', reject);
       resolve();
     });
   });
   return {
-    port: (server.address() as AddressInfo).port,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();

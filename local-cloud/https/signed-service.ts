@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isObject, type JsonObject, type JsonValue } from '../engines/json-tree.ts';
 import { AwsError } from '../registry/aws-error.ts';
+import { parseAuthorization } from './authorization.ts';
 import type { Handler } from './operation.ts';
 
 export interface SignedService {
@@ -18,7 +19,7 @@ export interface SignedService {
 
 /** The service in the scope of the signature, such as `sns`. */
 export function signedFor(request: IncomingMessage): string | undefined {
-  return /Credential=[^/,\s]+\/\d{8}\/[^/,\s]+\/([^/,\s]+)\//.exec(request.headers.authorization ?? '')?.[1];
+  return parseAuthorization(request.headers.authorization)?.scope.service;
 }
 
 export function answerWith(

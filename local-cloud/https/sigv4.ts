@@ -4,6 +4,8 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createSessions, type Sessions } from '../credentials-provider/sessions.ts';
 import { AwsError } from '../registry/aws-error.ts';
+import { remembering } from '../remembering.ts';
+import { parseAuthorization } from './authorization.ts';
 import { expectedSignature } from './expected-signature.ts';
 
 type Bytes = string | ArrayBuffer | ArrayBufferView;
@@ -38,8 +40,6 @@ export class Sha256 {
 
 /** AWS refuses requests that were signed longer ago, or further ahead. */
 export const clockSkewMsMax = 5 * 60 * 1000;
-const authorizationPattern =
-  /^AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)\/(\d{8})\/([^/,\s]+)\/([^/,\s]+)\/aws4_request,\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/;
 
 const refused = (type: string, message: string) => new AwsError(403, type, message);
 
@@ -49,6 +49,9 @@ export function dateOf(text: string): Date | undefined {
   const [, year, month, day, hour, minute, second] = parts;
   return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
+
+const datesKeptMax = 100;
+const signingDateOf = remembering(datesKeptMax, dateOf);
 
 /** Whose request it is: the cloud's own access key may do everything, a role what its statements say. */
 export type Caller = { kind: 'owner' } | { kind: 'role'; roleAlias: string; certificateId: string };
@@ -76,28 +79,21 @@ export function createVerifier(
   return async (request, body) => {
     const { authorization } = request.headers;
     if (!authorization) throw refused('MissingAuthenticationTokenException', 'Missing Authentication Token');
-    const parsed = authorizationPattern.exec(authorization);
+    const parsed = parseAuthorization(authorization);
     if (!parsed) {
       throw refused(
         'IncompleteSignatureException',
         'The Authorization header is not a Signature Version 4 one.',
       );
     }
-    const [
-      ,
-      accessKeyId = '',
-      day,
-      signingRegion = '',
-      signingService = '',
-      signedNames = '',
-      signature = '',
-    ] = parsed;
+    const { signature } = parsed;
+    const { accessKeyId, day, region, service, signedNames } = parsed.scope;
     const { keys, caller } =
       accessKeyId === credentials.accessKeyId
         ? { keys: credentials, caller: { kind: 'owner' } as const }
         : bySession(accessKeyId, request.headers['x-amz-security-token']);
     const dateHeader = request.headers['x-amz-date'];
-    const signingDate = typeof dateHeader === 'string' ? dateOf(dateHeader) : undefined;
+    const signingDate = typeof dateHeader === 'string' ? signingDateOf(dateHeader) : undefined;
     if (typeof dateHeader !== 'string' || !signingDate || dateHeader.slice(0, 8) !== day) {
       throw refused('IncompleteSignatureException', 'The request has no valid x-amz-date header.');
     }
@@ -111,11 +107,10 @@ export function createVerifier(
     if (contentHash !== undefined && contentHash !== createHash('sha256').update(body).digest('hex')) {
       throw refused('InvalidSignatureException', 'The body does not match x-amz-content-sha256.');
     }
-    const names = signedNames.split(';');
-    if (!names.includes('host'))
+    if (!signedNames.includes('host'))
       throw refused('IncompleteSignatureException', "The 'host' header is not signed.");
     const headers: Record<string, string> = {};
-    for (const name of names) {
+    for (const name of signedNames) {
       const value = request.headers[name];
       if (value === undefined)
         throw refused('InvalidSignatureException', `The signed header ${name} is missing.`);
@@ -127,8 +122,8 @@ export function createVerifier(
         path: request.url ?? '/',
         headers,
         body,
-        service: signingService,
-        region: signingRegion,
+        service,
+        region,
         dateTime: dateHeader,
       },
       keys,
