@@ -7,6 +7,7 @@ import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { IoTClient } from '@aws-sdk/client-iot';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { createCsr } from '../certs-scripts/csr.ts';
@@ -104,7 +105,11 @@ export function clients(ready: Ready) {
       httpsAgent: new Agent({ ca: readFileSync(ready.ca), keepAlive: true }),
     }),
   });
-  return { iot: new IoTClient(options()), data: new IoTDataPlaneClient(options()) };
+  return {
+    iot: new IoTClient(options()),
+    data: new IoTDataPlaneClient(options()),
+    lambda: new LambdaClient(options()),
+  };
 }
 
 export interface Device {

@@ -1,12 +1,13 @@
-/** The local cloud under `kill -9`: it loses nothing that it acknowledged, over HTTPS or over MQTT. */
+/** The local cloud under `kill -9`: it loses nothing that it acknowledged, over HTTPS or over MQTT, nor what rules make of it. */
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   AttachPolicyCommand,
   CreatePolicyCommand,
+  CreateTopicRuleCommand,
   DescribeThingCommand,
   type IoTClient,
   ListPrincipalThingsCommand,
@@ -18,7 +19,9 @@ import {
   PublishCommand,
   UpdateThingShadowCommand,
 } from '@aws-sdk/client-iot-data-plane';
+import { AddPermissionCommand, CreateFunctionCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { zipSync } from 'fflate';
 import type { MqttClient } from 'mqtt';
 import {
   childrenOf,
@@ -47,13 +50,16 @@ interface Acknowledged {
   shadows: Map<string, { version: number; n: number }>;
   retained: number;
   things: Device[];
-  /** Messages to a client whose session persists, and which is away. */
+  /** Messages to a client whose session persists, and which is away; a rule takes each to a function, too. */
   queued: number[];
+  /** Numbers of the shadow `status`, whose documents a rule takes to the function. */
+  documents: number[];
 }
 
 /** What is written in a round counts from here. */
 const base = 1_000_000;
 const queuedMax = 800;
+const documentsARound = 150;
 const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
 const thingName = 'demo_a';
 const awayTopic = 'away/note';
@@ -90,12 +96,15 @@ function acts(
       told.shadows.set('role', { version: await answer, n });
     },
     async (i: number) => {
+      // What the function does must not fall behind by more than its queue holds.
+      if (told.documents.length >= documentsARound * round) return pause();
       const payload = JSON.stringify({ state: { reported: { n: round * base + i } } });
       const answer = await data.send(
         new UpdateThingShadowCommand({ thingName, shadowName: 'status', payload }),
       );
       const { version } = JSON.parse(text(answer.payload)) as { version: number };
       told.shadows.set('status', { version, n: round * base + i });
+      told.documents.push(round * base + i);
     },
     async (i: number) => {
       const payload = Buffer.from(String(round * base + i));
@@ -133,14 +142,47 @@ async function expectAll(iot: IoTClient, data: IoTDataPlaneClient, told: Acknowl
   }
 }
 
+/** A function that writes what it is called with into a file, and rules that lead to it. */
+async function makeRules(iot: IoTClient, lambda: LambdaClient, file: string): Promise<void> {
+  const code = `const { appendFileSync } = require('node:fs');
+exports.handler = async ({ n }) => appendFileSync(${JSON.stringify(file)}, n + '\\n');`;
+  const { FunctionArn: functionArn } = await lambda.send(
+    new CreateFunctionCommand({
+      FunctionName: 'note',
+      Runtime: 'nodejs20.x',
+      Role: 'arn:aws:iam::000000000000:role/any',
+      Handler: 'index.handler',
+      Code: { ZipFile: zipSync({ 'index.js': Buffer.from(code) }) },
+    }),
+  );
+  await lambda.send(
+    new AddPermissionCommand({
+      FunctionName: 'note',
+      StatementId: 'iot',
+      Action: 'lambda:InvokeFunction',
+      Principal: 'iot.amazonaws.com',
+    }),
+  );
+  const documents = `$aws/things/${thingName}/shadow/name/status/update/documents`;
+  const statements = {
+    away: `SELECT cast(decode(encode(*, 'base64'), 'base64') AS Decimal) AS n FROM '${awayTopic}'`,
+    documents: `SELECT current.state.reported.n AS n FROM '${documents}'`,
+  };
+  for (const [ruleName, sql] of Object.entries(statements)) {
+    const topicRulePayload = { sql, awsIotSqlVersion: '2016-03-23', actions: [{ lambda: { functionArn } }] };
+    await iot.send(new CreateTopicRuleCommand({ ruleName, topicRulePayload }));
+  }
+}
+
 test('kill -9 at any moment loses nothing that was acknowledged', async () => {
   const rounds = 4;
-  const told: Acknowledged = { shadows: new Map(), retained: 0, things: [], queued: [] };
+  const told: Acknowledged = { shadows: new Map(), retained: 0, things: [], queued: [], documents: [] };
+  const notes = join(folder, 'notes');
   let device: Device | undefined;
   let away: Device | undefined;
   for (let round = 1; round <= rounds; round++) {
     const { child, ready } = await start(folder);
-    const { iot, data } = clients(ready);
+    const { iot, data, lambda } = clients(ready);
     if (device) await expectAll(iot, data, told);
     device ??= await register(iot, 'a');
     if (!away) {
@@ -152,6 +194,7 @@ test('kill -9 at any moment loses nothing that was acknowledged', async () => {
       const session = await connect(ready, away, { clean: false });
       await session.subscribeAsync(awayTopic, { qos: 1 });
       await session.endAsync();
+      await makeRules(iot, lambda, notes);
     }
     const client = await connect(ready, device);
     await client.subscribeAsync(`$aws/things/${thingName}/shadow/name/role/update/accepted`);
@@ -177,6 +220,7 @@ test('kill -9 at any moment loses nothing that was acknowledged', async () => {
     await client.endAsync(true);
     iot.destroy();
     data.destroy();
+    lambda.destroy();
     expect(await gone(host)).toBe(true);
   }
   const { ready } = await start(folder);
@@ -192,6 +236,15 @@ test('kill -9 at any moment loses nothing that was acknowledged', async () => {
   while (told.queued.some((n) => !heard.has(n)) && back.connected) await pause();
   expect(told.queued.filter((n) => !heard.has(n))).toEqual([]);
   await back.endAsync(true);
+  const acted = () =>
+    new Set(existsSync(notes) ? readFileSync(notes, 'utf8').trim().split('\n').map(Number) : []);
+  const missing = () => {
+    const done = acted();
+    return [...told.queued, ...told.documents].filter((n) => !done.has(n));
+  };
+  expect(told.documents.length).toBeGreaterThan(0);
+  for (let tries = 0; tries < 100 && missing().length > 0; tries++) await pause();
+  expect(missing()).toEqual([]);
   iot.destroy();
   data.destroy();
 });

@@ -12,7 +12,8 @@ import { type CoreOptions, openCore, type Ready } from './core.ts';
 import { startAdmin } from './data-folder/admin.ts';
 import { openDynamo } from './dynamodb/server.ts';
 import { accountId } from './registry/arns.ts';
-import { createRulesEngine } from './rules/engine.ts';
+import { createRulesEngine, type RulesEngine } from './rules/engine.ts';
+import { openRulesInbox } from './rules/inbox.ts';
 import { openServices, type Services } from './services.ts';
 import { openFolder } from './store/folder.ts';
 import { credentialFaults } from './tls/credentials.ts';
@@ -89,6 +90,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     started.push(() => dynamo.close());
 
     let services: Services | undefined;
+    let engine: RulesEngine | undefined;
     const opened = () => {
       if (!services) throw new Error('The local cloud is starting');
       return services;
@@ -100,8 +102,15 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       opened().invokeFunction(functionArn, event);
     const core = await openCore(
       { ...options, dataDir, disk, invokeFunction, roleStatements },
-      (broker, shadows) => {
-        const engine = createRulesEngine({
+      (broker, shadows, store) => {
+        const inbox = openRulesInbox(store, (error) =>
+          log.error(
+            { err: error },
+            'a message that rules are done with could not be taken off the disk: they will act on it again',
+          ),
+        );
+        const made = createRulesEngine({
+          inbox,
           executors: {
             republish: ({ topic, payload, qos }, _, hops) =>
               broker.publish(topic, payload, { qos, meta: { hops } }),
@@ -115,8 +124,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
           accountId,
           log,
         });
-        broker.onMessage((topic, payload, meta) => void engine.onMessage(topic, payload, meta));
-        return engine;
+        broker.setRules(made);
+        engine = made;
+        return made;
       },
     );
     started.push(() => core.close());
@@ -148,6 +158,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       opened().https,
     );
     await opened().start(environmentOf(access), access.ca);
+    await engine?.resume();
     const admin = await startAdmin({
       dataDir,
       snapshot: () => disk.snapshot(),

@@ -136,7 +136,7 @@ async function noFunctions(functionArn: string): Promise<never> {
 /** @param createRules makes the rules engine over the broker */
 export async function openCore(
   options: CoreOptions,
-  createRules: (broker: Broker, shadows: ShadowService) => RuleLoader,
+  createRules: (broker: Broker, shadows: ShadowService, store: Store) => RuleLoader,
 ): Promise<Core> {
   const { dataDir, log, mqttPort, httpsPort } = options;
   const host = options.host ?? '127.0.0.1';
@@ -153,7 +153,7 @@ export async function openCore(
   const registry = createRegistry(store, credentials.issuer);
   const shadows = createShadowService(
     store,
-    (topic, payload, hops) => broker.publishAnswer(topic, payload, { hops }),
+    (topic, payload, hops) => broker.announce(topic, payload, hops),
     nowMs,
     (error, topic) => log.error({ err: error, topic }, 'a shadow could not be stored'),
     options.hasRates ? new Buckets(shadowRequestsPerSecond) : undefined,
@@ -179,7 +179,7 @@ export async function openCore(
     nowMs,
     log,
   });
-  const ruleBook = createRuleBook(store, createRules(broker, shadows));
+  const ruleBook = createRuleBook(store, createRules(broker, shadows, store));
   const clock = createClockWatch(
     { wallMs: nowMs, monotonicMs: () => performance.now(), log },
     store.lastSeenMs(),

@@ -10,17 +10,22 @@ let store: Store;
 let published: { tail: string; payload: Record<string, unknown> }[] = [];
 let nowMs = 1_700_000_000_000;
 const failures: unknown[] = [];
+/** What rules put on disk of a message. */
+let noting: (topic: string) => { noted?: Promise<void> } = () => ({});
 const key = { thing: 'demo_a', shadow: 'role' };
 const hopsSeen: (number | undefined)[] = [];
 
 function service() {
   return createShadowService(
     store,
-    (topic, payload, hops) => {
-      const tail = topic.split('/').slice(-2).join('/');
-      published.push({ tail, payload: JSON.parse(payload().toString()) as Record<string, unknown> });
-      hopsSeen.push(hops);
-    },
+    (topic, payload, hops) => ({
+      ...noting(topic),
+      send() {
+        const tail = topic.split('/').slice(-2).join('/');
+        published.push({ tail, payload: JSON.parse(payload().toString()) as Record<string, unknown> });
+        hopsSeen.push(hops);
+      },
+    }),
     () => nowMs,
     (error) => failures.push(error),
   );
@@ -33,6 +38,7 @@ beforeEach(async () => {
   store = await openStore(folder);
   published = [];
   hopsSeen.length = 0;
+  noting = () => ({});
 });
 afterEach(async () => {
   await store.close();
@@ -115,4 +121,26 @@ test('what is left of a deleted shadow is dropped after 48 hours', async () => {
   nowMs += 48 * 3600 * 1000;
   await shadows.forgetOld();
   expect([...store.shadows.entries()].map(([id]) => id)).toEqual(['demo_b ']);
+});
+
+test('what rules need of a change is on disk before anybody is told of it, and asked for with the change itself', async () => {
+  const steps: string[] = [];
+  const write = store.shadows.put.bind(store.shadows);
+  store.shadows.put = (id, shadow) => {
+    steps.push('shadow');
+    return write(id, shadow);
+  };
+  let noted = () => {};
+  noting = (topic) => {
+    if (!topic.endsWith('/documents')) return {};
+    steps.push('rules');
+    return { noted: new Promise((resolve) => (noted = resolve)) };
+  };
+  const answered = service().request(key, 'update', update(1), { via: 'mqtt' });
+  expect(steps).toEqual(['shadow', 'rules']);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(published).toEqual([]);
+  noted();
+  await answered;
+  expect(published.map(({ tail }) => tail)).toEqual(['update/accepted', 'update/documents']);
 });

@@ -1,6 +1,6 @@
 /** Shadows on disk: requests to one shadow in their order, each answered after its change is synced. */
 
-import type { ShadowAsker } from './broker/ingress.ts';
+import type { Announcement, ShadowAsker } from './broker/ingress.ts';
 import { type LazyBytes, lazyBytes } from './broker/message.ts';
 import type { JsonObject } from './engines/json-tree.ts';
 import {
@@ -22,8 +22,11 @@ import {
 } from './engines/shadow-request.ts';
 import { pairKey, pairOf, type Store } from './store/store.ts';
 
-/** Sent at QoS 0: an acknowledged QoS 1 costs the AWS SDK 44 ms. `hops`: as in the broker's `MessageMeta`. */
-export type ShadowPublish = (topic: string, payload: LazyBytes, hops: number) => void;
+/**
+ * Prepares a message: what rules need of it goes to disk at once, with the shadow itself. Sent at QoS 0: an acknowledged QoS 1 costs the AWS
+ * SDK 44 ms. `hops`: as in the broker's `MessageMeta`.
+ */
+export type ShadowAnnounce = (topic: string, payload: LazyBytes, hops: number) => Announcement;
 
 export interface ShadowService {
   /**
@@ -66,7 +69,7 @@ const tooManyRequests: ShadowRefusal = { code: 429, message: 'Too many requests'
 
 export function createShadowService(
   store: Store,
-  publish: ShadowPublish,
+  announce: ShadowAnnounce,
   nowMs: () => number,
   failed: (error: unknown, topic: string) => void,
   /** Requests a second to the shadows of one thing, where AWS's rate holds. */
@@ -82,33 +85,52 @@ export function createShadowService(
     const outcomes = batch.map((request) => {
       const outcome = applyShadowRequest(current, request, nowMs());
       current = outcome.store ?? current;
-      return outcome;
+      return { request, outcome };
     });
-    if (current !== before && current !== undefined) await store.shadows.put(id, current);
-    return outcomes;
+    // Asked for at one go, so that it shares a sync.
+    const stored: Promise<void>[] = [];
+    if (current !== before && current !== undefined) stored.push(store.shadows.put(id, current));
+    const prepared = outcomes.map(({ request, outcome: { answer, messages } }) => {
+      const announced = prepare(request, messages);
+      for (const { noted } of announced) if (noted) stored.push(noted);
+      return { request, answer, announced };
+    });
+    if (stored.length > 0) await Promise.all(stored);
+    return prepared;
   }
 
-  function send({ key, operation, asker }: Waiting, messages: readonly ShadowMessage[]): void {
+  function prepare({ key, operation, asker }: Waiting, messages: readonly ShadowMessage[]): Announcement[] {
     const prefix = shadowTopicPrefix(key);
+    const announced: Announcement[] = [];
     for (const { tail, payload } of messages) {
       if (asker.via === 'https' && (operation === 'get' || tail.endsWith('/rejected'))) continue;
       const bytes = lazyBytes(() => Buffer.from(JSON.stringify(payload)));
-      publish(`${prefix}/${tail}`, bytes, asker.hops ?? 0);
+      announced.push(announce(`${prefix}/${tail}`, bytes, asker.hops ?? 0));
     }
+    return announced;
+  }
+
+  /** Does not wait for what rules need of it. */
+  function refuse(request: Waiting, why: ShadowRefusal): void {
+    const answer = refusal(request, why, nowMs());
+    for (const { noted, send } of prepare(request, [answer])) {
+      noted?.catch((error: unknown) => failed(error, shadowTopicPrefix(request.key)));
+      send();
+    }
+    request.answer(answer);
   }
 
   /** Works on the requests to one shadow until none is left: what came meanwhile shares one write. */
   async function work(id: string, queue: Waiting[]): Promise<void> {
     while (queue.length > 0) {
       const batch = queue.splice(0, batchMax);
-      const outcomes = await apply(id, batch).catch((error: unknown) => {
+      const prepared = await apply(id, batch).catch((error: unknown) => {
         failed(error, `${shadowTopicPrefix(batch[0]?.key ?? { thing: id })}`);
         return undefined;
       });
-      for (const [index, request] of batch.entries()) {
-        const outcome = outcomes?.[index];
-        const answer = outcome?.answer ?? refusal(request, internalFailure, nowMs());
-        send(request, outcome?.messages ?? [answer]);
+      if (!prepared) for (const request of batch) refuse(request, internalFailure);
+      for (const { request, answer, announced } of prepared ?? []) {
+        for (const { send } of announced) send();
         request.answer(answer);
       }
     }
@@ -121,9 +143,7 @@ export function createShadowService(
       return new Promise((answer) => {
         const request = { key, operation, payload, asker, answer };
         if (asker.isThrottled || (rate && !rate.take(key.thing, nowMs()))) {
-          const refused = refusal(request, tooManyRequests, nowMs());
-          send(request, [refused]);
-          return answer(refused);
+          return refuse(request, tooManyRequests);
         }
         const queue = waiting.get(id);
         if (queue) {

@@ -54,7 +54,7 @@ export async function measureRule(
       topicRulePayload: {
         sql: "SELECT * FROM 'bench/rule' WHERE sentAt > 0",
         awsIotSqlVersion: '2016-03-23',
-        actions: [{ lambda: { functionArn: 'arn:aws:lambda:local:000000000000:function:bench' } }],
+        actions: [{ lambda: { functionArn: 'arn:aws:lambda:local:000000000000:function:beam-bench' } }],
       },
     }),
   );

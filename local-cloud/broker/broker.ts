@@ -13,10 +13,12 @@ import type { BrokerParts } from './broker-parts.ts';
 import { Connection, type ConnectionEvents } from './connection.ts';
 import { createDelayedWills } from './delayed-wills.ts';
 import {
+  type Announcement,
   type Asker,
   createIngress,
   type MessageListener,
   type MessageMeta,
+  type MessageTaker,
   type ShadowRequests,
   type TopicService,
 } from './ingress.ts';
@@ -100,8 +102,10 @@ export interface Broker {
   onMessage(listener: MessageListener): void;
   /** Resolves when what the message changes (shadow, retained, queued) is on disk. */
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>;
-  /** What the shadow service sends: at QoS 0, to subscribers and listeners. */
-  publishAnswer: MessageListener;
+  /** The rules engine, which sees every message, `$aws/…` too. */
+  setRules(rules: MessageTaker): void;
+  /** What the shadow service sends: at QoS 0, once what rules need of it is on disk. `hops`: as in `MessageMeta`. */
+  announce(topic: string, payload: LazyBytes, hops: number): Announcement;
   /** To the one connection that asked, if it is still there and subscribed to the topic, at QoS 0. */
   answerTo(asker: Asker, topic: string, payload: Buffer): void;
   connectedClients(): string[];
@@ -135,6 +139,7 @@ export function createBroker(options: BrokerOptions): Broker {
     shadows: options.shadows,
     provisioning: options.provisioning,
     deliver,
+    deliverAnswer,
     nowMs,
     listenerFailed: (error, topic) => log.error({ err: error, topic }, 'a listener failed on a message'),
   });
@@ -161,11 +166,10 @@ export function createBroker(options: BrokerOptions): Broker {
   function announce({ topic, payload }: LifecycleEvent): void {
     // AWS publishes no event for a client id that cannot be a topic level. That the cloud itself ends is no news.
     if (isClosing || /[+#]/.test(topic)) return;
-    publishAnswer(topic, () => payload, {});
+    ingress.announce(topic, () => payload, {}, false).send();
   }
 
-  function publishAnswer(topic: string, payload: LazyBytes, meta: MessageMeta): void {
-    ingress.tellListeners(topic, payload, meta);
+  function deliverAnswer(topic: string, payload: LazyBytes): void {
     const readers = router.route(topic);
     if (readers.size > 0) deliverTo(readers, { topic, payload: payload(), qos: 0, retain: false });
   }
@@ -357,9 +361,14 @@ export function createBroker(options: BrokerOptions): Broker {
     onMessage: ingress.onMessage,
     async publish(topic, payload, { qos = 0, retain = false, meta = {}, properties, expirySeconds } = {}) {
       const message = { topic, payload, qos, retain, ...expiryOf(expirySeconds, nowMs()) };
-      await ingress.accept({ message: properties ? { ...message, properties } : message, meta });
+      await ingress.accept({
+        message: properties ? { ...message, properties } : message,
+        meta,
+        isAcknowledged: true,
+      });
     },
-    publishAnswer,
+    setRules: ingress.setRules,
+    announce: (topic, payload, hops) => ingress.announce(topic, payload, { hops }, true),
     answerTo({ clientId, principalId }, topic, payload) {
       const connection = live.get(clientId);
       if (!connection?.session || connection.peer.principal.id !== principalId) return;

@@ -20,6 +20,28 @@ export interface MessageMeta {
 /** Sees every message, `$aws/…` too. Must not throw, nor wait. */
 export type MessageListener = (topic: string, payload: LazyBytes, meta: MessageMeta) => void;
 
+/** The rules engine, as messages come to it. */
+export interface MessageTaker {
+  /**
+   * Does nothing yet. @returns undefined where no rule acts on it; else what has to be on disk before the publisher is told, and the start of
+   * the actions, which neither throws nor rejects
+   */
+  take(
+    topic: string,
+    payload: LazyBytes,
+    meta: MessageMeta,
+    isAcknowledged: boolean,
+  ): { noted?: Promise<void>; run(): Promise<void> } | undefined;
+}
+
+/** A message of the cloud's own, not sent yet. */
+export interface Announcement {
+  /** What has to be on disk before anybody is told; left out: nothing. */
+  noted?: Promise<void>;
+  /** To rules, listeners and subscribers. */
+  send(): void;
+}
+
 /** Who asks a service that answers the asking connection alone. */
 export interface Asker {
   clientId: string;
@@ -37,6 +59,8 @@ export interface Incoming {
   meta: MessageMeta;
   /** The publisher's. */
   session?: Session;
+  /** The publisher is told that it was taken. */
+  isAcknowledged: boolean;
   /** A last will: the shadow service ignores it (AWS IoT developer guide, "MQTT Last Will and Testament"). */
   isWill?: boolean;
   /** The connection has as many requests to shadows under way as it may have. */
@@ -63,8 +87,9 @@ export interface ShadowRequests {
 export interface Ingress {
   /** @returns undefined where nothing has to wait for the disk */
   accept(incoming: Incoming): Promise<void> | undefined;
-  tellListeners: MessageListener;
+  announce(topic: string, payload: LazyBytes, meta: MessageMeta, isAcknowledged: boolean): Announcement;
   onMessage(listener: MessageListener): void;
+  setRules(rules: MessageTaker): void;
   isServed(topic: string): boolean;
   retainedOn(topic: string): Message | undefined;
 }
@@ -73,6 +98,8 @@ export interface IngressOptions {
   store: Pick<Store, 'retained'>;
   shadows: () => ShadowRequests;
   provisioning: () => TopicService;
+  /** Hands a message of the cloud's own to subscribers, if there are any. */
+  deliverAnswer(topic: string, payload: LazyBytes): void;
   /** Hands a message to subscribers. @returns what has to be on disk for those that are away */
   deliver(message: Message, from: Session | undefined): Promise<void>[];
   nowMs: () => number;
@@ -80,8 +107,9 @@ export interface IngressOptions {
 }
 
 export function createIngress(options: IngressOptions): Ingress {
-  const { store, shadows, provisioning, deliver, nowMs, listenerFailed } = options;
+  const { store, shadows, provisioning, deliver, deliverAnswer, nowMs, listenerFailed } = options;
   const listeners: MessageListener[] = [];
+  let rules: MessageTaker | undefined;
 
   function tellListeners(topic: string, payload: LazyBytes, meta: MessageMeta): void {
     for (const listener of listeners) {
@@ -100,7 +128,7 @@ export function createIngress(options: IngressOptions): Ingress {
   }
 
   return {
-    accept({ message, meta, session, isWill, hasTooManyShadowRequests }) {
+    accept({ message, meta, session, isAcknowledged, isWill, hasTooManyShadowRequests }) {
       const { topic, payload } = message;
       const isReserved = topic.startsWith('$');
       if (isReserved && provisioning().takes(topic)) {
@@ -113,7 +141,11 @@ export function createIngress(options: IngressOptions): Ingress {
       }
       const work: Promise<unknown>[] = [];
       if (message.retain && !isReserved) work.push(retain(message));
-      tellListeners(topic, () => payload, meta);
+      const bytes = () => payload;
+      const taken = rules?.take(topic, bytes, meta, isAcknowledged);
+      if (taken?.noted) work.push(taken.noted);
+      void taken?.run();
+      tellListeners(topic, bytes, meta);
       if (!isForRulesOnly(topic)) work.push(...deliver(message, session));
       const shadow = isReserved && !isWill ? parseShadowTopic(topic) : undefined;
       if (shadow) {
@@ -123,9 +155,22 @@ export function createIngress(options: IngressOptions): Ingress {
       }
       return work.length === 0 ? undefined : Promise.all(work).then(() => undefined);
     },
-    tellListeners,
+    announce(topic, payload, meta, isAcknowledged) {
+      const taken = rules?.take(topic, payload, meta, isAcknowledged);
+      return {
+        ...(taken?.noted && { noted: taken.noted }),
+        send() {
+          void taken?.run();
+          tellListeners(topic, payload, meta);
+          deliverAnswer(topic, payload);
+        },
+      };
+    },
     onMessage: (listener) => {
       listeners.push(listener);
+    },
+    setRules: (taker) => {
+      rules = taker;
     },
     isServed: (topic) => provisioning().takes(topic),
     retainedOn(topic) {

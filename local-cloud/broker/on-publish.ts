@@ -78,6 +78,7 @@ export function onPublish(parts: BrokerParts, connection: Connection, packet: Pu
   const work = ingress.accept({
     message: messageOf(packet, topic, qos, nowMs()),
     meta: { clientId: peer.clientId, principalId: peer.principal.id },
+    isAcknowledged: qos === 1,
     hasTooManyShadowRequests,
     ...(session ? { session } : {}),
   });
@@ -114,6 +115,7 @@ export function publishWill(parts: BrokerParts, connection: Connection, will: Wi
     .accept({
       message: messageOf(will, will.topic, will.qos === 0 ? 0 : 1, parts.nowMs()),
       meta: { clientId: peer.clientId, principalId: peer.principal.id },
+      isAcknowledged: will.qos === 1,
       isWill: true,
     })
     ?.catch((error: unknown) => {

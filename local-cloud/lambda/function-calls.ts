@@ -68,7 +68,7 @@ export function createFunctionCalls(
     const none = { requestId, payload: '', functionError: false };
     if (type === 'DryRun') return { ...none, status: 204 };
     if (type === 'Event') {
-      const queued = await orThrottled(() => runner.invokeAsync(name, event, { durable: true }));
+      const queued = await orThrottled(() => runner.invokeAsync(name, event));
       return { ...none, ...queued, status: 202 };
     }
     if (type !== 'RequestResponse')

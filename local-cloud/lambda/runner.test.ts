@@ -316,12 +316,12 @@ test('a warm invocation takes a few milliseconds', async () => {
   expect(times.sort((a, b) => a - b)[50]).toBeLessThan(20);
 });
 
-test('what waits for another try is on the shelf, and what is durable from the start', async () => {
-  const { requestId } = await runner.invokeAsync('plain', { do: 'wait' }, { durable: true });
+test('an event is on the shelf from its acceptance until it is done, or a dead letter', async () => {
+  const { requestId } = await runner.invokeAsync('plain', { do: 'wait' });
   expect(shelved.get(requestId)).toMatchObject({ functionName: 'plain', attempts: 0 });
   await eventually(() => !shelved.has(requestId));
   const failing = await runner.invokeAsync('wide', { do: 'throw', n: 1 });
-  expect(shelved.has(failing.requestId)).toBe(false);
+  expect(shelved.get(failing.requestId)).toMatchObject({ functionName: 'wide', attempts: 0 });
   await eventually(() => shelved.get(failing.requestId)?.attempts === 1);
   await eventually(() => deadLetters.length > 0);
   await eventually(() => shelved.size === 0);
@@ -360,7 +360,7 @@ test('a start goes on with what an earlier run left', async () => {
     requestId,
     event: { do: 'nothing' },
     attempts: 1,
-    acceptedAtMs: 0,
+    acceptedAtMs: Date.now(),
     dueAtMs: 0,
   };
   const kept = new Map([[requestId, left]]);

@@ -56,15 +56,11 @@ export interface LambdaRunner {
   put(definition: RunnableFunction): void;
   remove(name: string): void;
   /**
-   * Queues an invocation. Resolves as soon as it is queued; `durable`: once it is on disk, too (what waits for another
-   * try always is).
+   * Queues an invocation. Resolves once it is on disk, where it stays until the function did it: it is done at least once. Its first
+   * try does not wait for the disk.
    * @throws UnknownFunctionError, FunctionQueueFullError, TypeError where the event is over Lambda's limit
    */
-  invokeAsync(
-    functionName: string,
-    event: unknown,
-    options?: { durable?: boolean },
-  ): Promise<{ requestId: string }>;
+  invokeAsync(functionName: string, event: unknown): Promise<{ requestId: string }>;
   /**
    * Waits for the function's answer.
    * @throws FunctionError where the function failed, UnknownFunctionError, FunctionQueueFullError
@@ -111,9 +107,7 @@ interface Invocation {
   event: unknown;
   attempts: number;
   acceptedAtMs: number;
-  /** Whether it is on disk. */
-  shelved: boolean;
-  /** A caller that waits; without one it is asynchronous, and tried again. */
+  /** A caller that waits; without one it is asynchronous: on the shelf, and tried again. */
   waiter?: { resolve(payload: unknown): void; reject(error: unknown): void };
 }
 
@@ -138,6 +132,8 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
     configuration: { logDir, functions: [...functions], environment },
   });
   let stopped = false;
+  /** Changes of the shelf that are not on disk yet. */
+  const writes = new Set<Promise<void>>();
 
   function queueOf(functionName: string): FunctionQueue {
     const queue = queues.get(functionName);
@@ -168,11 +164,16 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
   async function run(queue: FunctionQueue, invocation: Invocation): Promise<void> {
     const functionName = queue.definition.name;
     const { requestId, event, waiter } = invocation;
+    if (!waiter && isTooOld(queue, invocation, 0)) {
+      const errorMessage = 'The event is older than the function takes';
+      const failure = { errorType: 'EventAgeExceeded', errorMessage };
+      return giveUp(queue, invocation, failure, { functionName, requestId, ...failure });
+    }
     invocation.attempts++;
     const outcome = await host.invoke({ functionName, requestId, event });
     if (outcome !== 'host-died' && outcome.ok) {
-      waiter?.resolve(outcome.payload);
-      if (invocation.shelved) await unshelve(requestId);
+      if (waiter) waiter.resolve(outcome.payload);
+      else unshelve(requestId);
       return;
     }
     const failure: FunctionFailure =
@@ -193,21 +194,24 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
     failure: FunctionFailure,
     delayMs = retryDelaysMs[invocation.attempts - 1] ?? 0,
   ): Promise<void> {
-    const { name, retriesMax, eventAgeSecondsMax } = queue.definition;
+    const { name, retriesMax } = queue.definition;
     const { requestId, attempts, acceptedAtMs, event } = invocation;
     const details = { functionName: name, requestId, attempt: attempts, ...failure, trace: undefined };
-    const tooOld = nowMs() + delayMs > acceptedAtMs + eventAgeSecondsMax * 1000;
-    if (attempts > retriesMax || tooOld) return giveUp(queue, invocation, failure, details);
+    if (attempts > retriesMax || isTooOld(queue, invocation, delayMs))
+      return giveUp(queue, invocation, failure, details);
     log.warn(details, 'A function failed on an event; it will be tried again');
     const dueAtMs = nowMs() + delayMs;
+    note(shelf.put({ functionName: name, requestId, event, attempts, acceptedAtMs, dueAtMs }));
     later(queue, invocation, delayMs);
-    invocation.shelved = true;
-    await noted(() => shelf.put({ functionName: name, requestId, event, attempts, acceptedAtMs, dueAtMs }));
+  }
+
+  function isTooOld({ definition }: FunctionQueue, { acceptedAtMs }: Invocation, delayMs: number): boolean {
+    return nowMs() + delayMs > acceptedAtMs + definition.eventAgeSecondsMax * 1000;
   }
 
   async function giveUp(
     queue: FunctionQueue,
-    { requestId, event, shelved }: Invocation,
+    { requestId, event }: Invocation,
     failure: FunctionFailure,
     details: object,
   ): Promise<void> {
@@ -229,7 +233,7 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
         );
       }
     }
-    if (shelved) await unshelve(requestId);
+    unshelve(requestId);
   }
 
   function later(queue: FunctionQueue, invocation: Invocation, delayMs: number): void {
@@ -238,32 +242,33 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
       // The function may have been replaced meanwhile, or removed.
       const now = queues.get(queue.definition.name);
       if (now) enqueue(now, invocation);
-      else void unshelve(invocation.requestId);
+      else unshelve(invocation.requestId);
     }, delayMs);
     queue.retries.add(timer);
   }
 
-  /** An event that could not be noted is tried all the same, as long as this process lives. */
-  async function noted(write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      if (!stopped) log.error({ err: error }, 'An event could not be noted on disk');
-    }
+  /** Nobody waits for it: the writes are done in their order, and what is lost of them costs a repetition. */
+  function note(write: Promise<void>): void {
+    const settled = write
+      .catch((error: unknown) => {
+        if (!stopped) log.error({ err: error }, 'An event could not be noted on disk');
+      })
+      .finally(() => writes.delete(settled));
+    writes.add(settled);
   }
 
-  const unshelve = (requestId: string) => noted(() => shelf.remove(requestId));
+  const unshelve = (requestId: string) => note(shelf.remove(requestId));
 
   function goOn(record: LambdaEventRecord): void {
     const { functionName, requestId, event, attempts, acceptedAtMs, dueAtMs } = record;
     const queue = queues.get(functionName);
     if (!queue) {
       log.warn({ functionName, requestId }, 'An event waits for a function that is gone; it is dropped');
-      void unshelve(requestId);
+      unshelve(requestId);
       return;
     }
     const delayMs = Math.min(retryDelaysMs.at(-1) ?? 0, Math.max(0, dueAtMs - nowMs()));
-    later(queue, { requestId, event, attempts, acceptedAtMs, shelved: true }, delayMs);
+    later(queue, { requestId, event, attempts, acceptedAtMs }, delayMs);
   }
 
   return {
@@ -282,12 +287,12 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
       const queue = queues.get(name);
       queues.delete(name);
       host.remove(name);
-      for (const { waiter, requestId, shelved } of queue?.waiting.splice(0) ?? []) {
-        waiter?.reject(new UnknownFunctionError(name));
-        if (shelved) void unshelve(requestId);
+      for (const { waiter, requestId } of queue?.waiting.splice(0) ?? []) {
+        if (waiter) waiter.reject(new UnknownFunctionError(name));
+        else unshelve(requestId);
       }
     },
-    async invokeAsync(functionName, event, { durable = false } = {}) {
+    async invokeAsync(functionName, event) {
       const bytes = Buffer.byteLength(JSON.stringify(event ?? null));
       if (bytes > eventBytesMax) {
         throw new TypeError(
@@ -297,19 +302,28 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
       const queue = queueOf(functionName);
       const requestId = randomUUID();
       const acceptedAtMs = nowMs();
-      if (durable)
-        await shelf.put({ functionName, requestId, event, attempts: 0, acceptedAtMs, dueAtMs: acceptedAtMs });
-      const invocation = { requestId, event, attempts: 0, acceptedAtMs, shelved: durable };
+      const invocation = { requestId, event, attempts: 0, acceptedAtMs };
+      const stored = shelf.put({ functionName, ...invocation, dueAtMs: acceptedAtMs });
       if (queue.definition.concurrency === 0) {
+        await stored;
         const failure = { errorType: 'TooManyRequestsException', errorMessage: 'Rate exceeded' };
         await giveUp(queue, invocation, failure, { functionName, requestId, ...failure });
-      } else enqueue(queue, invocation);
+        return { requestId };
+      }
+      enqueue(queue, invocation);
+      try {
+        await stored;
+      } catch (error) {
+        // Not accepted, so not done either, where that can still be helped.
+        queue.waiting = queue.waiting.filter((waiting) => waiting !== invocation);
+        throw error;
+      }
       return { requestId };
     },
     async invoke(functionName, event, requestId = randomUUID()) {
       return new Promise((resolve, reject) => {
         const waiter = { resolve, reject };
-        const invocation = { requestId, event, attempts: 0, acceptedAtMs: nowMs(), shelved: false, waiter };
+        const invocation = { requestId, event, attempts: 0, acceptedAtMs: nowMs(), waiter };
         enqueue(queueOf(functionName), invocation);
       });
     },
@@ -322,6 +336,7 @@ export function createLambdaRunner(options: LambdaRunnerOptions): LambdaRunner {
           waiter?.reject(new Error('The local cloud is ending'));
       }
       await host.stop();
+      await Promise.all(writes);
     },
   };
 }

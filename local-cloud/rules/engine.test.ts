@@ -1,7 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from '@jest/globals';
-import { createRulesEngine, type RulesEngine } from './engine.ts';
+import { eventually } from '../core-fixture.ts';
+import { openStore } from '../store/store.ts';
+import { type ActionExecutors, createRulesEngine, type RulesEngine } from './engine.ts';
+import { openRulesInbox } from './inbox.ts';
 import type { Call } from './plan-action.ts';
 
 let published: { topic: string; payload: string; qos: number }[];
@@ -43,6 +47,13 @@ beforeEach(() => {
   });
 });
 
+const nothing: ActionExecutors = {
+  lambda() {},
+  republish() {},
+  dynamoDBv2() {},
+  sns() {},
+  sqs() {},
+};
 const arnOf = (name: string) => `arn:aws:lambda:local:000000000000:function:${name}`;
 const lambda = (name: string) => ({ lambda: { functionArn: arnOf(name) } });
 const republish = (topic: string, more: object = {}) => ({
@@ -56,11 +67,14 @@ const rule = (sql: string, actions: object[], more: object = {}) => ({
   ...more,
 });
 const send = (topic: string, payload: unknown, origin = {}) =>
-  engine.onMessage(
-    topic,
-    () => (Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload))),
-    origin,
-  );
+  engine
+    .take(
+      topic,
+      () => (Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload))),
+      origin,
+      false,
+    )
+    ?.run();
 
 test("a function gets the SELECT's result as its event, with no envelope", async () => {
   engine.load(
@@ -80,7 +94,7 @@ test("a function gets the SELECT's result as its event, with no envelope", async
   ]);
 });
 
-test('actions start before onMessage returns, in the order of the messages', () => {
+test('actions start at once, in the order of the messages', () => {
   engine.load('all', rule("SELECT n FROM 'a/#'", [lambda('one'), lambda('two')]));
   for (let n = 0; n < 3; n++) void send('a/b', { n });
   expect(invoked.map(({ name, event }) => [name, event])).toEqual(
@@ -89,6 +103,60 @@ test('actions start before onMessage returns, in the order of the messages', () 
       ['two', { n }],
     ]),
   );
+});
+
+test('an acknowledged message is on disk until its actions were taken over, and a later run does what is left', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'beam-rules-'));
+  let store = await openStore(dir);
+  let takeOver: () => void = () => undefined;
+  const started: unknown[] = [];
+  const open = () => {
+    const opened = createRulesEngine({
+      executors: {
+        ...nothing,
+        lambda({ event }) {
+          started.push(event);
+          return new Promise<void>((resolve) => (takeOver = resolve));
+        },
+      },
+      log: { warn: () => {}, error: () => {} },
+      now: () => 1_795_000_000_000 + started.length,
+      inbox: openRulesInbox(store, () => {}),
+    });
+    opened.load(
+      'r',
+      rule("SELECT n, timestamp() AS at, clientid() AS c FROM 'a' WHERE n > 0", [lambda('f')]),
+    );
+    return opened;
+  };
+  const take = (n: number, isAcknowledged: boolean) =>
+    open().take('a', () => Buffer.from(JSON.stringify({ n })), { clientId: 'x' }, isAcknowledged);
+  expect(take(0, true)).toBeUndefined();
+  expect(take(1, false)?.noted).toBeUndefined();
+  const taken = take(2, true);
+  expect(started).toEqual([]);
+  const ran = taken?.run();
+  await taken?.noted;
+  expect([...store.ruleMessages.values()]).toMatchObject([{ topic: 'a', rules: ['r'], runs: 0 }]);
+  takeOver();
+  await ran;
+  await eventually(() => [...store.ruleMessages.values()].length === 0);
+
+  const left = take(3, true);
+  void left?.run();
+  await left?.noted;
+  await store.close();
+  for (let run = 1; run <= 4; run++) {
+    store = await openStore(dir);
+    await open().resume();
+    await store.close();
+  }
+  const event = { n: 3, at: 1_795_000_000_001, c: 'x' };
+  expect(started.slice(1)).toEqual([event, event, event, event]);
+  store = await openStore(dir);
+  expect([...store.ruleMessages.values()]).toEqual([]);
+  await store.close();
+  rmSync(dir, { recursive: true });
 });
 
 test.each([
@@ -262,7 +330,7 @@ test('rules are replaced, disabled, removed and listed; a refused load changes n
 });
 
 test('rules that set each other off end after a bounded number of turns', async () => {
-  onPublish = (topic, payload, hops) => engine.onMessage(topic, () => payload, { hops });
+  onPublish = (topic, payload, hops) => engine.take(topic, () => payload, { hops }, false)?.run();
   engine.load('ping', rule("SELECT * FROM 'ping'", [republish('pong')]));
   engine.load('pong', rule("SELECT * FROM 'pong'", [republish('ping')]));
   await send('ping', {});
@@ -348,9 +416,8 @@ test('all faults of a rule are reported at once', () => {
 });
 
 test('without shadows get_thing_shadow() is refused at load', () => {
-  const nothing = () => {};
   const blind = createRulesEngine({
-    executors: { lambda: nothing, republish: nothing, dynamoDBv2: nothing, sns: nothing, sqs: nothing },
+    executors: nothing,
     log: { warn: () => {}, error: () => {} },
   });
   expect(() => blind.load('r', rule("SELECT get_thing_shadow('a', 'r') AS s FROM 'a'", []))).toThrow(

@@ -1,6 +1,9 @@
 /**
  * The rules engine: each message that a rule's FROM matches and its WHERE lets pass goes, as its SELECT shapes it,
  * to the rule's actions; where one fails, to its error action. Rules start in the order of the messages.
+ *
+ * A message that was acknowledged is in the inbox, on disk, until every action was taken over: by a function's queue, a topic, a
+ * queue, a table, the broker. So a rule acts at least once, across `kill -9`.
  */
 import { randomUUID } from 'node:crypto';
 import { evaluateStatement } from '../engines/sql/evaluate.ts';
@@ -9,7 +12,9 @@ import type { ObjectValue, Value } from '../engines/sql/values.ts';
 import { FilterIndex, parseBasicIngest, topicMatches } from '../engines/topic-filter.ts';
 import { type Action, actionNames } from './actions.ts';
 import { type Failure, failureReport } from './failure.ts';
+import type { RulesInbox } from './inbox.ts';
 import { ActionError, type Call, planAction, resourceOf } from './plan-action.ts';
+import type { InboxRecord } from './records.ts';
 import { parseTopicRule, type TopicRule } from './topic-rule.ts';
 
 /** One a kind of action; each fails where what it asks for is not accepted. */
@@ -28,6 +33,8 @@ export interface RulesEngineOptions {
   log: { warn(details: object, message: string): void; error(details: object, message: string): void };
   /** ms since the epoch. */
   now?: () => number;
+  /** Left out: no message outlives this process. */
+  inbox?: RulesInbox;
   /** A shadow's document, as its get answers. Left out: a rule that calls get_thing_shadow() is refused. */
   getThingShadow?: (thing: string, shadow: string | undefined) => ObjectValue | undefined;
   accountId?: string;
@@ -42,22 +49,52 @@ export interface MessageOrigin {
   hops?: number;
 }
 
+/** A message that rules act on. */
+export interface Taken {
+  /** When the message is on disk; left out where that is not asked for. */
+  noted?: Promise<void>;
+  /** Starts the actions at once; resolves when the last one was taken over, or failed. Never throws or rejects. */
+  run(): Promise<void>;
+}
+
 export interface RulesEngine {
   /** Takes a rule, in place of one of its name. @throws RuleError with every fault and its place; nothing is changed then */
   load(ruleName: string, topicRulePayload: unknown): void;
   remove(ruleName: string): void;
   list(): { ruleName: string; topicRulePayload: unknown }[];
-  /** Starts the actions at once; resolves when the last one ended. Never throws or rejects. */
-  onMessage(topic: string, payload: () => Buffer, origin: MessageOrigin): Promise<void>;
+  /**
+   * Looks which rules a message sets off, and does nothing yet.
+   * @param isAcknowledged whether the publisher is told that the message was taken
+   * @returns undefined where there are none
+   */
+  take(
+    topic: string,
+    payload: () => Buffer,
+    origin: MessageOrigin,
+    isAcknowledged: boolean,
+  ): Taken | undefined;
+  /** Goes on with the messages that an earlier run left in the inbox. To be called once the rules are loaded and actions can be done. */
+  resume(): Promise<void>;
 }
 
 /** Rules that set off rules: a message so far from its origin goes in a circle. (AWS goes on, and sends the bill.) */
 const hopsMax = 8;
+/** Messages whose actions are under way; more that ask for an acknowledgement are refused, so that memory stays bounded. */
+const underWayMax = 10_000;
+/** Runs of this program that began with a message; one that ended each of them is the message's fault. */
+const runsMax = 3;
+
+/** A rule that a message sets off; one that asks others is not evaluated before it runs. */
+type Firing = { rule: TopicRule } & (
+  | { isEvaluated: true; output: Value | Buffer }
+  | { isEvaluated?: never; output?: never }
+);
 
 export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   const { log, now = Date.now, accountId = '000000000000' } = options;
   const rules = new Map<string, { rule: TopicRule; topicRulePayload: unknown }>();
   const byFilter = new FilterIndex<TopicRule>();
+  let underWay = 0;
 
   function remove(ruleName: string): void {
     const rule = rules.get(ruleName)?.rule;
@@ -85,9 +122,14 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     return { topic: ingest.topic, matching: [] };
   }
 
-  async function onMessage(published: string, payload: () => Buffer, origin: MessageOrigin): Promise<void> {
+  function take(
+    published: string,
+    payload: () => Buffer,
+    origin: MessageOrigin,
+    isAcknowledged: boolean,
+  ): Taken | undefined {
     const { topic, matching } = route(published);
-    if (matching.length === 0) return;
+    if (matching.length === 0) return undefined;
     const { hops = 0 } = origin;
     if (hops >= hopsMax) {
       const ruleNames = matching.map(({ ruleName }) => ruleName);
@@ -95,36 +137,113 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
         { topic, ruleNames },
         `Rules set each other off ${hopsMax} times; the message goes no further`,
       );
-      return;
+      return undefined;
     }
-    const { getThingShadow } = options;
-    const raw = payload();
-    const message: Message = {
-      payload: parsePayload(raw),
-      raw,
+    const record: InboxRecord = {
       topic,
       ...(origin.clientId !== undefined && { clientId: origin.clientId }),
       ...(origin.principalId !== undefined && { principal: origin.principalId }),
       traceId: randomUUID(),
-      accountId,
       receivedAt: now(),
+      rules: [],
+      hops: hops + 1,
+      runs: 0,
+    };
+    const raw = payload();
+    const message = messageOf(record, raw);
+    const firing = matching.flatMap((rule) => judge(rule, message) ?? []);
+    if (firing.length === 0) return undefined;
+    const { inbox } = options;
+    if (!inbox || !isAcknowledged) return { run: () => run(firing, message, record.hops) };
+    if (underWay >= underWayMax) {
+      const why = `The rules are behind: actions of ${underWayMax} messages are under way`;
+      return { noted: Promise.reject(new Error(why)), run: async () => undefined };
+    }
+    record.rules = firing.map(({ rule }) => rule.ruleName);
+    const noted = inbox.add(record, raw);
+    return { noted: noted.stored, run: () => runNoted(firing, message, record.hops, noted.id) };
+  }
+
+  function messageOf({ rules: _, hops: __, runs: ___, ...given }: InboxRecord, raw: Buffer): Message {
+    const { getThingShadow } = options;
+    return {
+      ...given,
+      payload: parsePayload(raw),
+      raw,
+      accountId,
       newUuid: randomUUID,
       random: Math.random,
       ...(getThingShadow && { getThingShadow }),
     };
-    await Promise.all(matching.map((rule) => runRule(rule, message, hops + 1)));
   }
 
-  async function runRule(rule: TopicRule, message: Message, hops: number): Promise<void> {
-    const { ruleName } = rule;
-    let output: Value | Buffer;
+  /** Evaluates a rule, if that can be done now. @returns undefined where it does not fire */
+  function judge(rule: TopicRule, message: Message): Firing | undefined {
+    // What it asks others may change until the message is on disk.
+    if (rule.asksOthers) return { rule };
     try {
       const evaluation = evaluateStatement(rule.statement, message);
-      if (!evaluation.fires) return;
-      output = evaluation.output;
+      return evaluation.fires ? { rule, output: evaluation.output, isEvaluated: true } : undefined;
     } catch (error) {
+      const { ruleName } = rule;
       log.warn({ err: error, ruleName, topic: message.topic }, 'A rule could not be evaluated on a message');
-      return;
+      return undefined;
+    }
+  }
+
+  async function run(firing: readonly Firing[], message: Message, hops: number): Promise<void> {
+    await Promise.all(firing.map((each) => runRule(each, message, hops)));
+  }
+
+  async function runNoted(
+    firing: readonly Firing[],
+    message: Message,
+    hops: number,
+    id: string,
+  ): Promise<void> {
+    underWay++;
+    await run(firing, message, hops);
+    underWay--;
+    options.inbox?.remove(id);
+  }
+
+  async function resume(): Promise<void> {
+    for (const { id, record, payload } of options.inbox?.all() ?? []) {
+      const { topic, runs, hops } = record;
+      if (runs >= runsMax) {
+        log.error(
+          { topic, rules: record.rules },
+          `Its rules ended this program ${runsMax} times; the message is dropped`,
+        );
+        options.inbox?.remove(id);
+        continue;
+      }
+      await options.inbox?.noteRun(id, runs + 1);
+      const message = messageOf(record, payload);
+      const firing = record.rules.flatMap((name) => {
+        const rule = rules.get(name)?.rule;
+        return rule && !rule.disabled ? (judge(rule, message) ?? []) : [];
+      });
+      void runNoted(firing, message, hops, id);
+    }
+  }
+
+  async function runRule(firing: Firing, message: Message, hops: number): Promise<void> {
+    const { rule } = firing;
+    const { ruleName } = rule;
+    let { output } = firing;
+    if (!firing.isEvaluated) {
+      try {
+        const evaluation = evaluateStatement(rule.statement, message);
+        if (!evaluation.fires) return;
+        output = evaluation.output;
+      } catch (error) {
+        log.warn(
+          { err: error, ruleName, topic: message.topic },
+          'A rule could not be evaluated on a message',
+        );
+        return;
+      }
     }
     const outcomes = await Promise.all(
       rule.actions.map((action) => tryAction(action, output, message, ruleName, hops)),
@@ -186,6 +305,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     },
     remove,
     list: () => [...rules].map(([ruleName, { topicRulePayload }]) => ({ ruleName, topicRulePayload })),
-    onMessage,
+    take,
+    resume,
   };
 }

@@ -13,6 +13,8 @@ export interface TopicRule {
   actions: Action[];
   errorAction?: Action;
   disabled: boolean;
+  /** Whether its evaluation asks other services. */
+  asksOthers: boolean;
 }
 
 export class RuleError extends Error {
@@ -81,6 +83,7 @@ export function parseTopicRule(ruleName: string, payload: unknown, hasShadows: b
     actions: actions.filter((action) => action !== undefined),
     ...(errorAction && { errorAction }),
     disabled: ruleDisabled,
+    asksOthers: externalFunctions.some((name) => calledFunctions(statement).has(name)),
   };
 }
 

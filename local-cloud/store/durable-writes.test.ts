@@ -18,12 +18,14 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-test('writes that arrive while one is on its way to the disk share the next sync', async () => {
+test('writes at one go share a sync, and so do those that arrive while it is on its way to the disk', async () => {
   const writes = new DurableWrites(level, () => {});
   const batch = jest.spyOn(level, 'batch');
-  await Promise.all(
-    Array.from({ length: 50 }, (_, value) => writes.write([{ type: 'put', key: `k${value}`, value }])),
-  );
+  const write = (value: number) => writes.write([{ type: 'put', key: `k${value}`, value }]);
+  const first = [write(0), write(1)];
+  await Promise.resolve();
+  expect(batch).toHaveBeenCalledTimes(1);
+  await Promise.all([...first, ...Array.from({ length: 48 }, (_, n) => write(n + 2))]);
   expect(batch).toHaveBeenCalledTimes(2);
   expect(await level.get('k49')).toBe(49);
 });

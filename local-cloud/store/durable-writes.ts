@@ -1,7 +1,8 @@
 /**
  * One queue of writes into one LevelDB, each on disk (fdatasync) before its promise resolves.
  *
- * - One batch is in flight at a time; what arrives meanwhile goes in the next one (group commit).
+ * - One batch is in flight at a time; what arrives meanwhile goes in the next one (group commit). So does all that is written at one go:
+ *   a batch leaves after the code that asked for its first write has come to its end.
  * - LevelDB applies a batch to what readers see only after its log is synced, so nobody ever reads a
  *   value that a power cut could take back.
  * - After a failed write nothing more is appended behind the torn end of the log: LevelDB would answer
@@ -50,7 +51,9 @@ export class DurableWrites {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ operations, resolve, reject });
-      if (!this.#writing) void this.#writeAll();
+      if (this.#writing) return;
+      this.#writing = true;
+      queueMicrotask(() => void this.#writeAll());
     });
   }
 
@@ -60,7 +63,6 @@ export class DurableWrites {
   }
 
   async #writeAll(): Promise<void> {
-    this.#writing = true;
     while (this.#waiting.length > 0) {
       const group = this.#takeGroup();
       try {

@@ -22,6 +22,7 @@ import type {
   ThingTypeRecord,
   TopicRuleRecord,
 } from '../registry/records.ts';
+import type { StoredInboxRecord } from '../rules/records.ts';
 import type { DeliveryRecord, SubscriptionRecord, TopicRecord } from '../sns/records.ts';
 import type { QueueMessageRecord, QueueRecord } from '../sqs/records.ts';
 import { Disk } from './disk.ts';
@@ -141,6 +142,8 @@ function tables(writer: Writer) {
     queues: table<QueueRecord>('queues'),
     /** queue, then sequence number */
     queueMessages: table<QueueMessageRecord>('queue-messages'),
+    /** Messages whose rules are under way, by a rising number. */
+    ruleMessages: table<StoredInboxRecord>('rule-messages'),
     /** Persistent MQTT sessions by client id, and what waits for them: by client id, then a rising number. */
     sessions: table<SessionRecord>('sessions'),
     queued: table<QueuedRecord>('queued'),
