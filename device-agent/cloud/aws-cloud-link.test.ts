@@ -101,7 +101,7 @@ test('a further certificate takes over the connection: no message is lost, and o
   await policies.attach('all', arn('cert', record.certificateId));
   const received = new Map<string, string>();
   cloud.core.broker.onMessage((topic, payload, { principalId = '' }) => {
-    if (topic === 'from/demo_e') received.set(payload.toString(), principalId);
+    if (topic === 'from/demo_e') received.set(payload().toString(), principalId);
   });
   const { link, seen } = connect(device);
   await eventually(() => seen.connects === 1, waitMs);
