@@ -176,7 +176,7 @@ export function createBroker(options: BrokerOptions): Broker {
 
   const justInTime = createJustInTime({
     registry,
-    publish: (topic, payload) => publishAnswer(topic, () => payload, {}),
+    publish: (topic, payload) => ingress.announce(topic, () => payload, {}, false).send(),
     nowMs,
     log,
   });
