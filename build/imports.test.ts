@@ -43,6 +43,7 @@ const mayImport: Record<string, string[]> = {
     'local-cloud',
     'local-fleet',
     'e2e/chain',
+    'e2e/engines',
     'lambdas/manifest.json',
   ],
 };

@@ -28,12 +28,23 @@ export function deterministicZip(files) {
   );
 }
 
+/** Says what index.js is, wherever the zip is opened: a package.json above it would be asked otherwise. */
+const commonJs = Buffer.from('{"type":"commonjs"}\n');
+
+/**
+ * A function's zip. In it the code is index.js: AWS finds a handler there and in index.cjs, other engines there alone.
+ * @param {Uint8Array} code in CommonJS
+ * @returns {Uint8Array}
+ */
+export function lambdaZip(code) {
+  return deterministicZip({ 'index.js': code, 'package.json': commonJs });
+}
+
 /**
  * Writes `<folder>/<name>.zip` from `<folder>/<name>/index.cjs`.
  * @param {string} folder
  * @param {string} name
  */
 export function writeLambdaZip(folder, name) {
-  const code = readFileSync(join(folder, name, 'index.cjs'));
-  writeFileSync(join(folder, `${name}.zip`), deterministicZip({ 'index.cjs': code }));
+  writeFileSync(join(folder, `${name}.zip`), lambdaZip(readFileSync(join(folder, name, 'index.cjs'))));
 }

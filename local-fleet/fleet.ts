@@ -45,6 +45,8 @@ export interface LocalFleetOptions {
   signal: AbortSignal;
   /** Left out: each server reaches the cloud and the others directly. */
   network?: FleetNetwork | undefined;
+  /** One that runs already, with Beam deployed in it; left out: a local cloud of the fleet's own. */
+  cloud?: ReadyLine | undefined;
 }
 
 /** Time for a node to write out its databases. */
@@ -107,7 +109,7 @@ export class LocalFleet {
    * has to be called.
    */
   async start(): Promise<void> {
-    const { data, bundles, plan, say, signal } = this.#options;
+    const { data, bundles, plan, say, signal, cloud: other } = this.#options;
     const paths = dataPaths(data);
     const commands = bundleCommands(bundles);
     const unlock = lockFolder(data);
@@ -120,19 +122,23 @@ export class LocalFleet {
     if (left.length > 0) say(`ended what an earlier run had left: ${left.join(', ')}`);
     const stored = storedFleet(data, plan, commands.standInScript);
     const ports = await withCredentialsPort(stored?.cloud ?? (await cloudPorts(plan)));
-    await requirePorts([
-      { port: ports.mqttPort, what: "the cloud's MQTT" },
-      { port: ports.httpsPort, what: "the cloud's HTTPS" },
-      { port: ports.credentialsPort, what: "the cloud's credentials provider" },
-    ]);
+    if (!other) {
+      await requirePorts([
+        { port: ports.mqttPort, what: "the cloud's MQTT" },
+        { port: ports.httpsPort, what: "the cloud's HTTPS" },
+        { port: ports.credentialsPort, what: "the cloud's credentials provider" },
+      ]);
+    }
     const making = stored
       ? { ...stored, cloud: ports }
       : makeFleet(data, plan, ports, commands.standInScript);
-    const [ready, file] = await Promise.all([this.#startCloud(ports), making]);
+    const [ready, file] = await Promise.all([other ?? this.#startCloud(ports), making]);
     signal.throwIfAborted();
     writeFleetFile(data, file);
     writeJson(paths.local, ready);
-    say(`local cloud ready at ${ready.https}; chain ${file.chain.chainId} (${file.chain.name})`);
+    say(
+      `${other ? '' : 'local '}cloud ready at ${ready.https}; chain ${file.chain.chainId} (${file.chain.name})`,
+    );
 
     const servers = file.nodes.map((node) => new FleetServer(data, file, node));
     await this.#requireNodePorts(servers);

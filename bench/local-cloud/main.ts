@@ -3,16 +3,23 @@
  * docs/local-cloud.md. The last line is one JSON object.
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import {
+  type PeerName,
+  peerCredentials,
+  peersBin,
+  peerVersions,
+  startPeer,
+} from '../../e2e/engines/peers.ts';
+import { freePorts } from '../../local-fleet/processes/ports.ts';
 import { endProcess, Registrar, startCloud } from './cloud.ts';
 import { makeThings, measureUpdates } from './https-part.ts';
 import { measureKills } from './kills-part.ts';
 import { connectionsMany, manyConnections, oneInFlight } from './mqtt-part.ts';
-import { type Peer, peersBin, startPeer } from './peers.ts';
 import { childMark, measurePilots, pilotsChild } from './pilots-part.ts';
 import { placeOf } from './place.ts';
 import { measureRule, writeFunction } from './rule-part.ts';
@@ -55,11 +62,23 @@ type Part = (folder: string, values: Options) => Promise<object>;
 /** A cloud without rules and functions of Beam's. */
 const bare = (folder: string) => writeFunction(folder);
 
+async function measurePeer(bin: string, name: PeerName, folder: string, seconds: number) {
+  mkdirSync(folder);
+  const [port = 0] = await freePorts(1);
+  const peer = await startPeer(bin, name, { folder, port });
+  const place = { host: '127.0.0.1', port, credentials: peerCredentials };
+  try {
+    await makeThings(place);
+    return await measureUpdates(place, peer.child.pid, seconds);
+  } finally {
+    await peer.stop();
+  }
+}
+
 const parts: Record<PartName, Part> = {
   async https(folder, values) {
     const seconds = Number(values.seconds);
     const cloud = await startCloud(folder, [...bare(folder), '--http-port', '0']);
-    const peers: Peer[] = [];
     try {
       const own = await measureUpdates(placeOf(cloud.ready), cloud.child.pid, seconds);
       say(
@@ -69,12 +88,8 @@ const parts: Record<PartName, Part> = {
       const bin = peersBin(say);
       const results: Record<string, Awaited<ReturnType<typeof measureUpdates>> & { version: string }> = {};
       for (const name of ['ministack', 'moto'] as const) {
-        const peer = await startPeer(bin, name);
-        peers.push(peer);
-        await makeThings(peer.place);
-        const rates = await measureUpdates(peer.place, peer.child.pid, seconds);
-        await endProcess(peer.child);
-        results[name] = { version: peer.version, ...rates };
+        const rates = await measurePeer(bin, name, join(folder, name), seconds);
+        results[name] = { version: peerVersions[name], ...rates };
         say(
           `${name}: ${rates.sequential.perSecond}/s, at 50 ${rates.at50.perSecond}/s, p99 ${rates.at50.ms.p99} ms`,
         );
@@ -91,7 +106,7 @@ const parts: Record<PartName, Part> = {
         },
       };
     } finally {
-      for (const { child } of [cloud, ...peers]) await endProcess(child, 'SIGTERM');
+      await endProcess(cloud.child, 'SIGTERM');
     }
   },
 

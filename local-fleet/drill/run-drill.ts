@@ -8,6 +8,7 @@ import { LocalFleet } from '../fleet.ts';
 import { type FleetPlan, usualNodes } from '../fleet-plan.ts';
 import type { FleetNetwork } from '../network/fleet-network.ts';
 import { openWatch } from '../open-watch.ts';
+import type { ReadyLine } from '../ready-line.ts';
 import { DrillFleet } from './drill-fleet.ts';
 import { type DrillReport, type Fault, judgeRound, type Round, reportOf } from './judge.ts';
 import { keepEvidence, removeFleetFolders } from './keep-evidence.ts';
@@ -77,11 +78,12 @@ export interface DrillFleetOptions
   extends Pick<DrillOptions, 'bundles' | 'chain' | 'blockSeconds' | 'say' | 'signal'> {
   nodes?: FleetPlan['nodes'];
   network?: FleetNetwork;
+  cloud?: ReadyLine;
 }
 
 /** A fleet on free ports in a folder of its own, not started. */
 export function drillFleet(data: string, options: DrillFleetOptions): LocalFleet {
-  const { bundles, chain, blockSeconds, say, signal, nodes = usualNodes(), network } = options;
+  const { bundles, chain, blockSeconds, say, signal, nodes = usualNodes(), network, cloud } = options;
   return new LocalFleet({
     data,
     bundles,
@@ -103,6 +105,7 @@ export function drillFleet(data: string, options: DrillFleetOptions): LocalFleet
     },
     signal,
     network,
+    cloud,
   });
 }
 

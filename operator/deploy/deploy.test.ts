@@ -36,7 +36,8 @@ function place() {
 
 const source = (text: string) =>
   zipSync({
-    'index.cjs': Buffer.from(`exports.handler = async (e) => console.log(${JSON.stringify(text)}, e.n);`),
+    'index.js': Buffer.from(`exports.handler = async (e) => console.log(${JSON.stringify(text)}, e.n);`),
+    'package.json': Buffer.from('{"type":"commonjs"}'),
   });
 
 const hole = (name: string) => `\${${name}}`;

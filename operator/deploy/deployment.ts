@@ -3,7 +3,7 @@
 import type { LambdaFunction } from '../../protocol/manifest.ts';
 
 export interface DeployedFunction extends LambdaFunction {
-  /** `index.cjs` alone; the same code gives the same bytes. */
+  /** `index.js` in CommonJS; the same code gives the same bytes. */
   zip: Uint8Array;
 }
 
