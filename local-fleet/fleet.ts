@@ -45,8 +45,14 @@ export interface LocalFleetOptions {
   signal: AbortSignal;
   /** Left out: each server reaches the cloud and the others directly. */
   network?: FleetNetwork | undefined;
-  /** One that runs already, with Beam deployed in it; left out: a local cloud of the fleet's own. */
-  cloud?: ReadyLine | undefined;
+  /** Left out: a local cloud of the fleet's own. */
+  cloud?: OtherCloud | undefined;
+}
+
+/** A cloud that runs already, with Beam deployed in it. */
+export interface OtherCloud extends ReadyLine {
+  /** The validators' access, where it has no credentials provider: an AWS shared credentials file. */
+  credentials?: string;
 }
 
 /** Time for a node to write out its databases. */
@@ -227,7 +233,8 @@ export class LocalFleet {
   ): Promise<void> {
     const { chain, fleet } = file;
     const { credentialProvider } = ready;
-    if (credentialProvider === undefined) {
+    const { credentials } = this.#options.cloud ?? {};
+    if (credentialProvider === undefined && credentials === undefined) {
       throw new FleetDataError(
         `the local cloud at ${ready.https} tells no credentials provider: it is of an earlier version`,
       );
@@ -235,7 +242,7 @@ export class LocalFleet {
     await writeNodeHome({
       root: server.root,
       node: { fleet, node: server.name, kind: server.kind, zone: server.zone },
-      cloud: { ...ready, credentialProvider, ...route },
+      cloud: { ...ready, credentials, ...route },
       gaiad: {
         command: chain.binary,
         startArguments: chain.startArguments,

@@ -13,15 +13,15 @@ import { judgeRound, type Round } from '../../local-fleet/drill/judge.ts';
 import { keepEvidence, removeFleetFolders } from '../../local-fleet/drill/keep-evidence.ts';
 import { runRound } from '../../local-fleet/drill/round.ts';
 import { drillFleet, openDrill } from '../../local-fleet/drill/run-drill.ts';
-import type { LocalFleet } from '../../local-fleet/fleet.ts';
+import type { LocalFleet, OtherCloud } from '../../local-fleet/fleet.ts';
 import { freePorts } from '../../local-fleet/processes/ports.ts';
-import type { ReadyLine } from '../../local-fleet/ready-line.ts';
 import { connectOperator, disconnect } from '../../operator/actions/operator.ts';
 import { type Peer, peerCredentials, startPeer } from './peers.ts';
 import { compareRecord } from './record.ts';
 import type { EngineRun } from './run.ts';
 
 const region = 'us-east-1';
+const credentialsFile = `[default]\naws_access_key_id = ${peerCredentials.accessKeyId}\naws_secret_access_key = ${peerCredentials.secretAccessKey}\n`;
 const blockSeconds = 2;
 const deployMsMax = 60_000;
 const run = promisify(execFile);
@@ -34,19 +34,22 @@ export async function testMiniStack(given: EngineRun): Promise<void> {
   const { folder, bin, tls, step } = given;
   const [port = 0, mqttPort = 0] = await freePorts(2);
   let engine: Peer | undefined;
-  const place: ReadyLine = {
+  const credentials = join(folder, 'credentials');
+  const place: OtherCloud = {
     ready: true,
     mqtt: `localhost:${mqttPort}`,
     https: `https://localhost:${port}`,
     ca: join(folder, 'ca.pem'),
     region,
     ...peerCredentials,
+    credentials,
   };
   try {
     await step('starts, on loopback alone', async () => {
       engine = await startPeer(bin, 'ministack', { folder, port, mqttPort, tls });
       // Its MQTT certificate is of an authority of its own.
       const own = readFileSync(tls.ca, 'utf8');
+      writeFileSync(credentials, credentialsFile, { mode: 0o600 });
       writeFileSync(place.ca, own + (await getText(`${place.https}/_ministack/iot/ca.pem`, own)));
       return `${place.https}, MQTT at ${place.mqtt}`;
     });
@@ -62,7 +65,12 @@ export async function testMiniStack(given: EngineRun): Promise<void> {
       return 'all unchanged';
     });
     await step("the sign record's conditions mean what they mean to the model", async () => {
-      const operator = connectOperator({ region, endpoint: place.https, ca: place.ca, credentials: place });
+      const operator = connectOperator({
+        region,
+        endpoint: place.https,
+        ca: place.ca,
+        credentials: peerCredentials,
+      });
       try {
         const { updates, taken } = await compareRecord(operator.dynamodb);
         return `${updates} updates, ${taken} of them taken`;
@@ -83,7 +91,10 @@ export async function testMiniStack(given: EngineRun): Promise<void> {
 }
 
 /** Pilots, signers and the stand-in chain as the local cloud's fleets have them; the cloud is the engine. */
-async function testFleet({ folder, bundles, say, signal, step }: EngineRun, cloud: ReadyLine): Promise<void> {
+async function testFleet(
+  { folder, bundles, say, signal, step }: EngineRun,
+  cloud: OtherCloud,
+): Promise<void> {
   const data = join(folder, 'fleet');
   await mkdir(data);
   const quiet = (line: string) => say(`    ${line}`);
@@ -125,7 +136,7 @@ async function testFleet({ folder, bundles, say, signal, step }: EngineRun, clou
 
 type Deployed = z.infer<typeof deployed>['changes'];
 
-async function deploy({ bundles, signal, tls }: EngineRun, { https }: ReadyLine): Promise<Deployed> {
+async function deploy({ bundles, signal, tls }: EngineRun, { https }: OtherCloud): Promise<Deployed> {
   const [file = '', ...before] = bundleCommands(bundles).beam;
   const args = ['cloud', 'deploy', '--endpoint', https, '--ca', tls.ca, '--region', region, '--json'];
   const { accessKeyId, secretAccessKey } = peerCredentials;

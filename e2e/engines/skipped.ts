@@ -24,8 +24,7 @@ export const skipped: Record<PeerName, readonly Skipped[]> = {
     },
     {
       name: "the servers' role alias",
-      reason:
-        'it has no credentials provider: validators take an access key from a file, as on the local cloud',
+      reason: 'it has no credentials provider: validators take an access key from a file',
     },
     {
       name: 'registration by a claim',

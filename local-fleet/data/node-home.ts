@@ -19,7 +19,9 @@ export interface NodeHomeSpec {
     /** Absolute. */
     ca: string;
     /** host:port */
-    credentialProvider: string;
+    credentialProvider?: string | undefined;
+    /** A shared credentials file of its owner's, where the cloud has no credentials provider. */
+    credentials?: string | undefined;
   };
   gaiad: { command: string[]; startArguments: string[]; home: string; rpcPort: number; p2pPort: number };
   chainId: string;
@@ -48,7 +50,7 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
       certificate: certificatePath,
       key: deviceKeyPath,
       // A sentry has no business with the sign record.
-      ...(node.kind === 'validator' && { credential_provider: cloud.credentialProvider }),
+      ...(node.kind === 'validator' && accessOf(cloud)),
     },
     gaiad: {
       command: gaiad.command,
@@ -70,6 +72,13 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
     health: { seconds: healthSeconds, basic_ingest: false },
     log: { level: 'info' },
   };
+}
+
+function accessOf({
+  credentialProvider,
+  credentials,
+}: NodeHomeSpec['cloud']): Pick<NonNullable<ConfigFile['cloud']>, 'credentials' | 'credential_provider'> {
+  return credentials === undefined ? { credential_provider: credentialProvider } : { credentials };
 }
 
 export async function writeNodeHome(spec: NodeHomeSpec): Promise<void> {

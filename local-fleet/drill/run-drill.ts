@@ -4,11 +4,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { activateFirst } from '../activate-first.ts';
-import { LocalFleet } from '../fleet.ts';
+import { LocalFleet, type OtherCloud } from '../fleet.ts';
 import { type FleetPlan, usualNodes } from '../fleet-plan.ts';
 import type { FleetNetwork } from '../network/fleet-network.ts';
 import { openWatch } from '../open-watch.ts';
-import type { ReadyLine } from '../ready-line.ts';
 import { DrillFleet } from './drill-fleet.ts';
 import { type DrillReport, type Fault, judgeRound, type Round, reportOf } from './judge.ts';
 import { keepEvidence, removeFleetFolders } from './keep-evidence.ts';
@@ -78,7 +77,7 @@ export interface DrillFleetOptions
   extends Pick<DrillOptions, 'bundles' | 'chain' | 'blockSeconds' | 'say' | 'signal'> {
   nodes?: FleetPlan['nodes'];
   network?: FleetNetwork;
-  cloud?: ReadyLine;
+  cloud?: OtherCloud;
 }
 
 /** A fleet on free ports in a folder of its own, not started. */
