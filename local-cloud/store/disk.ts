@@ -9,6 +9,12 @@
 import { ClassicLevel } from 'classic-level';
 import { DurableWrites, type Level } from './durable-writes.ts';
 
+/**
+ * LevelDB's log before it is written out as a table; the default, 4 MB, is full every two seconds at 6,000 shadow updates a second, and
+ * while it is written out commits wait. After a kill as much is read again at the start: a third of a second.
+ */
+const writeBufferSize = 32 * 1024 * 1024;
+
 export class StoreError extends Error {
   override name = 'StoreError';
 }
@@ -47,7 +53,11 @@ export class Disk {
   /** @throws StoreError where the folder can't be used: no right to it, damaged, or another process has it open */
   static async open(dir: string, options: DiskOptions = {}): Promise<Disk> {
     const { createIfMissing = true, onFailure = () => undefined } = options;
-    const level: Level = new ClassicLevel<string, unknown>(dir, { valueEncoding: 'json', createIfMissing });
+    const level: Level = new ClassicLevel<string, unknown>(dir, {
+      valueEncoding: 'json',
+      createIfMissing,
+      writeBufferSize,
+    });
     await openLevel(level, dir);
     return new Disk(dir, level, onFailure);
   }
