@@ -7,6 +7,7 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CertificateFileError } from '../protocol/certificates.ts';
+import { type IdentityProof, identityParameters } from '../protocol/instance-identity.ts';
 import { type NodeKind, serverTemplateName, thingName } from '../protocol/names.ts';
 import { ensureDeviceKey } from './device-key.ts';
 import { isOfKey, pendingFor } from './pending-certificate.ts';
@@ -32,6 +33,8 @@ export interface SelfRegistration {
   claim: { certificate: string; key: string };
   /** Leave the claim's files where they are. */
   keepClaim?: boolean;
+  /** Of an EC2 instance: what it is admitted by, where it is not by its name alone. */
+  identity?: IdentityProof | undefined;
   /**
    * The certificate in place is of an authority of one's own, which the cloud registers at the first connection and refuses that;
    * it is tried again. The claim is not used.
@@ -48,7 +51,7 @@ export interface SelfRegistered {
 
 /** @throws ProvisioningRefused, ProvisioningConnectionError, CertificateFileError */
 export async function registerSelf(given: SelfRegistration, nowMs: number): Promise<SelfRegistered> {
-  const { fleet, node, kind, zone, endpoint, ca, files, claim } = given;
+  const { fleet, node, kind, zone, endpoint, ca, files, claim, identity } = given;
   const thing = thingName(fleet, node);
   const key = ensureDeviceKey(files.key);
   const before = existsSync(files.certificate) && isGood(readFileSync(files.certificate, 'utf8'), key, nowMs);
@@ -74,6 +77,10 @@ export async function registerSelf(given: SelfRegistration, nowMs: number): Prom
         Node: node,
         Kind: kind,
         ...(zone === undefined ? {} : { Zone: zone }),
+        ...(identity && {
+          [identityParameters.document]: identity.document,
+          [identityParameters.signature]: identity.signature,
+        }),
       };
       const named = await client.provision(templateName, pending.certificateOwnershipToken, parameters);
       if (named !== thing) {

@@ -201,6 +201,7 @@ export interface RegisterSelfOptions extends HomeOptions {
   claimKey?: string;
   keepClaim?: boolean;
   justInTime?: boolean;
+  instanceIdentity?: boolean;
 }
 
 export interface RenewOptions extends HomeOptions {
@@ -219,4 +220,5 @@ export interface AdmitOptions extends CloudCommandOptions {
   kind: 'validator' | 'sentry';
   zone?: string;
   hours: number;
+  instance?: string;
 }

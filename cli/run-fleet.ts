@@ -216,15 +216,20 @@ export async function failoverTo(fleet: string, options: FailoverOptions): Promi
   }
 }
 
+function admittedWho(instance: string | undefined): string {
+  if (instance === undefined) return 'once';
+  return instance === 'own' ? 'any fresh instance of this account' : `the instance ${instance}, once`;
+}
+
 export function admit(fleet: string, node: string, options: AdmitOptions): Promise<number> {
-  const { kind, zone, hours, dryRun = false } = options;
+  const { kind, zone, hours, instance, dryRun = false } = options;
   return withOperator(options, async (operator) => {
-    const admitted = await admitServer(operator, { fleet, node, kind, zone, hours, dryRun });
+    const admitted = await admitServer(operator, { fleet, node, kind, zone, hours, instance, dryRun });
     if (!dryRun) await registerFleet(operator.iot, fleet);
     const until = new Date(admitted.until).toISOString();
-    tell(options, { fleet, node, kind, zone: zone ?? null, until, dryRun }, () =>
+    tell(options, { fleet, node, kind, zone: zone ?? null, instance: instance ?? null, until, dryRun }, () =>
       [
-        `${dryRun ? 'would admit' : 'admitted'} ${fleet}_${node} as ${kind}, once, until ${until}`,
+        `${dryRun ? 'would admit' : 'admitted'} ${fleet}_${node} as ${kind}, ${admittedWho(instance)}, until ${until}`,
         'on the server: beam init --no-register …, the claim in its certs folder, then beam register',
       ].join('\n'),
     );

@@ -2,6 +2,12 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import {
+  InstanceMetadataError,
+  metadataAddress,
+  metadataVariable,
+  readIdentity,
+} from '../certs-scripts/instance-metadata.ts';
 import { ProvisioningConnectionError, ProvisioningRefused } from '../certs-scripts/provisioning-client.ts';
 import { registerSelf } from '../certs-scripts/register-self.ts';
 import { renewSelf } from '../certs-scripts/renew-self.ts';
@@ -56,7 +62,8 @@ export async function registerThisServer(options: RegisterSelfOptions): Promise<
     );
     return 0;
   }
-  const done = await told(() =>
+  const metadata = process.env[metadataVariable] ?? metadataAddress;
+  const done = await told(async () =>
     registerSelf(
       {
         fleet,
@@ -69,6 +76,7 @@ export async function registerThisServer(options: RegisterSelfOptions): Promise<
         claim,
         keepClaim: options.keepClaim === true,
         justInTime: options.justInTime === true,
+        identity: options.instanceIdentity && !registered ? await readIdentity(metadata) : undefined,
       },
       Date.now(),
     ),
@@ -124,7 +132,7 @@ async function told<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof ProvisioningConnectionError) {
+    if (error instanceof ProvisioningConnectionError || error instanceof InstanceMetadataError) {
       throw new CliError(error.message, exitCodes.failed, { cause: error });
     }
     if (!(error instanceof ProvisioningRefused)) throw error;

@@ -13,12 +13,18 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import { Agent } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DescribeThingCommand, ListAttachedPoliciesCommand } from '@aws-sdk/client-iot';
+import { LambdaClient, UpdateFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import mqtt, { type MqttClient } from 'mqtt';
 import { certificatesOf } from '../certs-scripts/rotate.ts';
+import { signerOfDocuments } from '../lambdas/provision/sample-documents.ts';
 import { dynamoTable } from '../signer/dynamodb.ts';
 import { RoleAliasCredentials } from '../signer/role-alias-credentials.ts';
 import { beam, until } from './beam.ts';
@@ -194,4 +200,59 @@ test('with an authority of one’s own: registered, a server comes just in time 
   expect(JSON.parse(enforced.stdout)).toMatchObject({ revoked: [arn] });
   await until('its connection is cut', () => (client.connected ? undefined : true));
   expect((await asOperator('certs', 'remove-ca', ...ca)).code).toBe(0);
+}, 60_000);
+
+test('an EC2 instance is let in by its identity document (its metadata service is a real HTTP server of this test’s, signing with a key of its own)', async () => {
+  const { https, ca, accessKeyId, secretAccessKey } = cloud.ready;
+  const { iot } = clients(cloud.ready);
+  const aws = await signerOfDocuments();
+  const lambda = new LambdaClient({
+    endpoint: https,
+    region: 'local',
+    credentials: { accessKeyId, secretAccessKey },
+    requestHandler: new NodeHttpHandler({ httpsAgent: new Agent({ ca: readFileSync(ca) }) }),
+  });
+  const Variables = { BEAM_FLEET_TABLE: 'beam-fleet', BEAM_INSTANCE_CERTIFICATES: aws.certificatePem };
+  await lambda.send(
+    new UpdateFunctionConfigurationCommand({ FunctionName: 'beam-provision', Environment: { Variables } }),
+  );
+  lambda.destroy();
+
+  let document = aws.document({ pendingTime: new Date().toISOString() });
+  const answers: Record<string, () => string> = {
+    'PUT /latest/api/token': () => 'a token',
+    'GET /latest/dynamic/instance-identity/document': () => document,
+    'GET /latest/dynamic/instance-identity/signature': () => aws.sign(document).replace(/.{64}/g, '$&\n'),
+  };
+  const metadata = createServer(({ method, url, headers }, response) => {
+    const isAllowed = method === 'PUT' || headers['x-aws-ec2-metadata-token'] === 'a token';
+    response.statusCode = isAllowed ? 200 : 401;
+    response.end(isAllowed ? answers[`${method} ${url}`]?.() : '');
+  });
+  await new Promise<void>((resolve) => metadata.listen(0, '127.0.0.1', () => resolve()));
+  process.env.AWS_EC2_METADATA_SERVICE_ENDPOINT = `http://127.0.0.1:${(metadata.address() as AddressInfo).port}`;
+  try {
+    const admit = (instance: string) =>
+      asOperator('fleet', 'admit', 'hub', 'd', '--kind', 'sentry', '--instance', instance);
+    const home = await freshServer('d', 'sentry');
+    await admit('i-00000000000000000');
+    const register = () => beam(['register', '--home', home, '--instance-identity', '--json']);
+    expect((await register()).stderr).toMatch(/AccessDenied/);
+    await admit('own');
+    const registered = await register();
+    expect([registered.stderr, registered.code]).toEqual(['', 0]);
+    expect(await iot.send(new DescribeThingCommand({ thingName: 'hub_d' }))).toMatchObject({
+      attributes: { kind: 'sentry', zone: 'eu-west-1a', instanceId: 'i-0123456789abcdef0' },
+    });
+    // What comes in its place, started after it, is let in as well; a copy of the first one's document is not.
+    rmSync(home, { recursive: true });
+    const next = await freshServer('d', 'sentry');
+    expect((await register()).stderr).toMatch(/AccessDenied/);
+    document = aws.document({ pendingTime: new Date().toISOString(), instanceId: 'i-0fedcba9876543210' });
+    expect((await register()).code).toBe(0);
+    expect(next).toBe(home);
+  } finally {
+    delete process.env.AWS_EC2_METADATA_SERVICE_ENDPOINT;
+    metadata.close();
+  }
 }, 60_000);

@@ -66,7 +66,7 @@ test('commands, options, units and folders are those of beam and of its package'
   const options = [...values.matchAll(/--[a-z][a-z0-9-]*/g)].map(([option]) => option);
   expect(options).toContain('--packaged');
   expect(beam.partial(['init', ...options])).toBeUndefined();
-  expect(beam.partial(['register', '--home'])).toBeUndefined();
+  expect(beam.partial(['register', '--home', '--instance-identity'])).toBeUndefined();
   expect(beam.partial(['fleet', 'admit', '--kind'])).toBeUndefined();
 
   expect(readdirSync(join(packaging, 'systemd'))).toEqual(

@@ -77,11 +77,22 @@ function addAdmit(fleet: Command): void {
         new Option('--kind <kind>', 'what it is').choices(['validator', 'sentry']).makeOptionMandatory(),
       )
       .option('--zone <zone>', 'where it stands')
-      .option('--hours <n>', 'how long it is let in', wholeNumber(1, 24 * 90), 24)
+      .option('--hours <n>', 'how long it is let in', wholeNumber(1, 24 * 3650), 24)
+      .option(
+        '--instance <id>',
+        'only this EC2 instance, by its identity document; `own`, for a sentry: any of this account, again and again, each started within the hour',
+      )
       .option('--dry-run', 'tell what would be, change nothing')
       .option(...json),
   )
-    .addHelpText('after', examples('beam fleet admit hub c --kind sentry --zone eu-1'))
+    .addHelpText(
+      'after',
+      examples(
+        'beam fleet admit hub c --kind sentry --zone eu-1',
+        'beam fleet admit hub a --kind validator --instance i-0123456789abcdef0',
+        'beam fleet admit hub s1 --kind sentry --instance own --hours 8760',
+      ),
+    )
     .action(
       run(async (name: string, node: string, options: AdmitOptions) =>
         (await import('../run-fleet.ts')).admit(name, node, options),

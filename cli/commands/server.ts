@@ -139,6 +139,10 @@ function addRegister(program: Command): void {
     .option('--claim-key <file>', 'PEM (default: claim.key beside the certificate)')
     .option('--keep-claim', 'leave the claim where it is')
     .option(
+      '--instance-identity',
+      "on EC2: sends the instance's identity document along, by which it may be admitted (beam fleet admit --instance)",
+    )
+    .option(
       '--just-in-time',
       'no claim: with the certificate that an authority of your own issued, by connecting (beam certs register-ca --just-in-time)',
     )

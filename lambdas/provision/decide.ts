@@ -3,6 +3,13 @@
 import * as z from 'zod';
 import type { Admission, ProvisioningHookEvent } from '../../protocol/admission.ts';
 import {
+  type IdentityProof,
+  type InstanceIdentity,
+  identityParameters,
+  identityProof,
+  noIdentity,
+} from '../../protocol/instance-identity.ts';
+import {
   fleetName,
   nodeKind,
   nodeName,
@@ -15,10 +22,20 @@ import {
 export const certificatesMax = 3;
 
 export type Request =
-  | { for: 'server'; fleet: string; node: string; kind: z.infer<typeof nodeKind> }
+  | {
+      for: 'server';
+      fleet: string;
+      node: string;
+      kind: z.infer<typeof nodeKind>;
+      /** What an EC2 instance sent of itself, not looked at yet. */
+      proof?: IdentityProof;
+    }
   | { for: 'rotation'; thing: string };
 
 export type Decision = { refused: string } | { overrides: Record<string, string> };
+
+/** An `own` admission takes an instance only so soon after its start: a document that was copied is of no use for long. */
+export const freshMsMax = 3_600_000;
 
 const serverParameters = z.object({ Fleet: fleetName, Node: nodeName, Kind: nodeKind });
 
@@ -32,7 +49,12 @@ export function requestOf({
     const parsed = serverParameters.safeParse(parameters);
     if (!parsed.success) return { refused: `bad parameters: ${z.prettifyError(parsed.error)}` };
     const { Fleet, Node, Kind } = parsed.data;
-    return { for: 'server', fleet: Fleet, node: Node, kind: Kind };
+    const { [identityParameters.document]: document, [identityParameters.signature]: signature } = parameters;
+    const server = { for: 'server', fleet: Fleet, node: Node, kind: Kind } as const;
+    if (document === undefined || document === noIdentity) return server;
+    const proof = identityProof.safeParse({ document, signature });
+    if (!proof.success) return { refused: `bad identity document: ${z.prettifyError(proof.error)}` };
+    return { ...server, proof: proof.data };
   }
   if (template === rotateTemplateName) {
     const thing = parameters.ThingName ?? '';
@@ -41,12 +63,16 @@ export function requestOf({
   return { refused: `the template ${template} is not Beam's` };
 }
 
-/** @param found the admission as it is, and `undefined` where there is none */
+/**
+ * @param found the admission as it is, and `undefined` where there is none
+ * @param instance who the server is by AWS's signature, and `undefined` where it sent nothing, or nothing that could be checked
+ */
 export function admit(
   request: Extract<Request, { for: 'server' }>,
   certificateId: string,
   found: Admission | undefined,
   nowMs: number,
+  instance?: InstanceIdentity,
 ): Decision {
   const name = `${request.fleet}_${request.node}`;
   if (!found)
@@ -54,10 +80,40 @@ export function admit(
   if (found.until <= nowMs) return { refused: `the admission of ${name} has ended` };
   if (found.kind !== request.kind)
     return { refused: `${name} is admitted as ${found.kind}, not ${request.kind}` };
-  if (found.certificateId !== undefined && found.certificateId !== certificateId) {
+  const wrongInstance = instanceFault(found, instance, nowMs);
+  if (wrongInstance !== undefined) return { refused: `${name}: ${wrongInstance}` };
+  const isNewer =
+    found.instance === 'own' && instance !== undefined && (found.startedAt ?? 0) < instance.startedAt;
+  if (found.certificateId !== undefined && found.certificateId !== certificateId && !isNewer) {
     return { refused: `the admission of ${name} was used by another certificate` };
   }
-  return { overrides: { Kind: found.kind, ...(found.zone === undefined ? {} : { Zone: found.zone }) } };
+  const zone = found.zone ?? instance?.availabilityZone;
+  return {
+    overrides: {
+      Kind: found.kind,
+      ...(zone === undefined ? {} : { Zone: zone }),
+      // Never the server's own word.
+      InstanceId: instance?.instanceId ?? noIdentity,
+    },
+  };
+}
+
+function instanceFault(
+  { instance: wanted, kind }: Admission,
+  instance: InstanceIdentity | undefined,
+  nowMs: number,
+): string | undefined {
+  if (wanted === undefined) return undefined;
+  if (!instance) return 'it is admitted as an EC2 instance, and no identity document came that AWS signed';
+  if (wanted !== 'own') {
+    return wanted === instance.instanceId ? undefined : `${wanted} is admitted, not ${instance.instanceId}`;
+  }
+  // A validator's certificate opens the sign record: it is admitted by name.
+  if (kind !== 'sentry') return 'only sentries are admitted as any instance of our own';
+  if (nowMs - instance.startedAt > freshMsMax) {
+    return `${instance.instanceId} was started more than ${freshMsMax / 60_000} minutes ago`;
+  }
+  return undefined;
 }
 
 /** @param thing what the registry has of it; undefined where there is none */

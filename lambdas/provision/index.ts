@@ -9,6 +9,7 @@ import {
   admission,
   admissionItem,
   type ProvisioningHookAnswer,
+  type ProvisioningHookEvent,
   provisioningHookEvent,
   useAdmission,
 } from '../../protocol/admission.ts';
@@ -18,8 +19,11 @@ import { conditionFailed, dynamoOfEnvironment } from '../aws/dynamodb.ts';
 import { callBounds, clientSettings, fleetTableOfEnvironment } from '../aws/environment.ts';
 import { log } from '../aws/log.ts';
 import { admit, admitRotation, type Decision, type Request, requestOf } from './decide.ts';
+import { checkIdentity, readCertificates } from './instance-identity.ts';
 
 const fleetTable = fleetTableOfEnvironment();
+/** AWS's of the region that the instances are in; it signs their identity documents. */
+const certificates = readCertificates(process.env.BEAM_INSTANCE_CERTIFICATES ?? '');
 const maxAttempts = 2;
 const dynamodb = dynamoOfEnvironment({ ...callBounds, maxAttempts });
 const iot = new IoTClient({ ...clientSettings, maxAttempts });
@@ -36,10 +40,10 @@ export async function handler(event: unknown): Promise<ProvisioningHookAnswer> {
     'refused' in request
       ? request
       : request.for === 'server'
-        ? await decideServer(request, asked.certificateId)
+        ? await decideServer(request, asked)
         : admitRotation(request, asked, await readThing(request.thing));
   const { claimCertificateId, certificateId, clientId } = asked;
-  const who = { claimCertificateId, certificateId, clientId, request };
+  const who = { claimCertificateId, certificateId, clientId, request: withoutProof(request) };
   if ('refused' in decision) {
     log('warn', 'A certificate was refused', { ...who, why: decision.refused });
     return { allowProvisioning: false };
@@ -48,15 +52,29 @@ export async function handler(event: unknown): Promise<ProvisioningHookAnswer> {
   return { allowProvisioning: true, parameterOverrides: decision.overrides };
 }
 
+/** A signature is nobody's business in a log. */
+function withoutProof(request: Request | { refused: string }) {
+  if (!('proof' in request)) return request;
+  const { proof: _signed, ...rest } = request;
+  return rest;
+}
+
 async function decideServer(
   request: Extract<Request, { for: 'server' }>,
-  certificateId: string,
+  { certificateId, templateArn }: Pick<ProvisioningHookEvent, 'certificateId' | 'templateArn'>,
 ): Promise<Decision> {
   const now = Date.now();
-  const decision = admit(request, certificateId, await readAdmission(request), now);
+  const { fleet, node, proof } = request;
+  // Where no certificate of AWS's is configured nothing can be checked, and counts for nothing.
+  const checked =
+    proof && certificates.length > 0 ? checkIdentity(proof, certificates, templateArn) : undefined;
+  if (checked && 'refused' in checked) return checked;
+  const found = await readAdmission(request);
+  const decision = admit(request, certificateId, found, now, checked);
   if ('refused' in decision) return decision;
+  const startedAt = found?.instance === 'own' ? checked?.startedAt : undefined;
   try {
-    await dynamodb.updateItem(useAdmission(fleetTable, { ...request, certificateId }, now));
+    await dynamodb.updateItem(useAdmission(fleetTable, { fleet, node, certificateId, startedAt }, now));
     return decision;
   } catch (error) {
     if (!conditionFailed(error)) throw error;

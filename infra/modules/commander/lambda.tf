@@ -66,7 +66,7 @@ resource "aws_lambda_function" "this" {
     # The account's own endpoint: the SDK's regional one is no account's.
     variables = merge(try(each.value.environment, {}), {
       AWS_ENDPOINT_URL_IOT_DATA_PLANE = "https://${data.aws_iot_endpoint.data.endpoint_address}"
-    })
+    }, each.key == "provision" && var.instance_certificates != "" ? { BEAM_INSTANCE_CERTIFICATES = var.instance_certificates } : {})
   }
 
   lifecycle {

@@ -40,6 +40,22 @@ variable "lambda_runtime" {
   }
 }
 
+variable "instance_certificates" {
+  description = "AWS's RSA public certificate of the region that the servers are in, PEM (EC2 user guide, \"AWS public certificates\", RSA; several one after the other). With it `beam fleet admit --instance` admits EC2 instances by their identity documents. Empty: servers are admitted by name alone."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.instance_certificates == "" || can(regex("-----BEGIN CERTIFICATE-----", var.instance_certificates))
+    error_message = "`instance_certificates` has no certificate in PEM in it: paste AWS's RSA public certificate of the region, with its -----BEGIN CERTIFICATE----- line."
+  }
+
+  validation {
+    condition     = length(var.instance_certificates) <= 3000
+    error_message = "`instance_certificates` has more than 3,000 characters, and a function's environment takes 4 KB: give the certificates of the servers' regions alone."
+  }
+}
+
 variable "reserve_concurrency" {
   description = "Reserve each function's concurrency as lambdas/manifest.json says. A new AWS account has too little to reserve from: set it to false there until the quota `Concurrent executions` is raised. Decisions stay right without it, as every write is conditional."
   type        = bool

@@ -142,7 +142,7 @@ configure_beam() {
   fi
 }
 
-# With the claim, which an operator put into SSM; only a server that was admitted gets in with it.
+# With the claim, which an operator put into SSM; only a server that was admitted gets in with it, by name or by its instance.
 register() {
   [[ ! -f $beam_home/certs/device.pem.crt ]] || return 0
   install -d -o beam -g beam -m 0700 "$beam_home/certs"
@@ -152,7 +152,7 @@ register() {
     (umask 077 && aws ssm get-parameter --with-decryption --name "$CLAIM_PARAMETER/${part%%:*}" --query Parameter.Value --output text >"$file")
     install -o beam -g beam -m 0600 "$file" "$beam_home/certs/${part#*:}"
   done
-  runuser -u beam -- beam register --home "$beam_home" ||
+  runuser -u beam -- beam register --home "$beam_home" --instance-identity ||
     fail "this server is not registered yet: beam fleet admit $FLEET $NODE --kind $KIND; it will be tried again"
 }
 
