@@ -5,6 +5,10 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import * as z from 'zod';
+import { remembering } from '../remembering.ts';
+
+/** Each signer has one at a time. */
+const sessionsKeptMax = 200;
 
 const claims = z.strictObject({
   accessKeyId: z.string(),
@@ -35,6 +39,17 @@ export function createSessions(secret: string): Sessions {
   const mac = (purpose: string, text: string) =>
     createHmac('sha256', `${purpose} ${secret}`).update(text).digest();
   const secretOf = (token: string) => mac('session secret', token).toString('base64');
+  /** @returns undefined where the token is not ours */
+  const sessionOf = remembering(sessionsKeptMax, (sessionToken) => {
+    const [body = '', signature = '', ...rest] = sessionToken.split('.');
+    const expected = mac('session token', body);
+    const given = Buffer.from(signature, 'base64url');
+    if (rest.length > 0 || given.length !== expected.length || !timingSafeEqual(given, expected)) {
+      return undefined;
+    }
+    const parsed = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString()));
+    return parsed.success ? { ...parsed.data, secretAccessKey: secretOf(sessionToken) } : undefined;
+  });
   return {
     issue(session) {
       const accessKeyId = `ASIALOCAL${randomBytes(6).toString('hex').toUpperCase()}`;
@@ -48,15 +63,8 @@ export function createSessions(secret: string): Sessions {
       };
     },
     read(accessKeyId, sessionToken) {
-      const [body = '', signature = '', ...rest] = sessionToken.split('.');
-      const expected = mac('session token', body);
-      const given = Buffer.from(signature, 'base64url');
-      if (rest.length > 0 || given.length !== expected.length || !timingSafeEqual(given, expected)) {
-        return undefined;
-      }
-      const parsed = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString()));
-      if (!parsed.success || parsed.data.accessKeyId !== accessKeyId) return undefined;
-      return { ...parsed.data, secretAccessKey: secretOf(sessionToken) };
+      const session = sessionOf(sessionToken);
+      return session?.accessKeyId === accessKeyId ? session : undefined;
     },
   };
 }

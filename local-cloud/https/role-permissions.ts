@@ -5,6 +5,7 @@
 
 import { isObject, type JsonObject, type JsonValue } from '../engines/json-tree.ts';
 import { accountId, region } from '../registry/arns.ts';
+import { remembering } from '../remembering.ts';
 
 export interface RoleStatement {
   actions: readonly string[];
@@ -49,15 +50,22 @@ export function dynamoRefusal(
   return allows ? undefined : `no statement allows ${action} on ${resource}, naming ${named.join(', ')}`;
 }
 
+/** A signer sends the same few expressions with each position. */
+const keptMax = 200;
+const expressionCharsMax = 4_096;
+
 /** `${region}` and `${account}`, as in lambdas/manifest.json. */
-function withNames(resource: string): string {
+const withNames = remembering(keptMax, (resource) => {
   const values: Record<string, string> = { region, account: accountId };
   return resource.replace(/\$\{(region|account)\}/g, (_all, name: string) => values[name] ?? '');
-}
+});
 
 function holds({ condition = {} }: RoleStatement, named: readonly string[]): boolean {
   return Object.values(condition).every((keys) =>
-    Object.values(keys).every((values) => named.every((name) => [values].flat().includes(name))),
+    Object.values(keys).every((values) => {
+      const allowed = typeof values === 'string' ? [values] : values;
+      return named.every((name) => allowed.includes(name));
+    }),
   );
 }
 
@@ -69,6 +77,16 @@ const expressions = [
 ];
 const words =
   /^(SET|REMOVE|ADD|DELETE|AND|OR|NOT|BETWEEN|IN|attribute_exists|attribute_not_exists|attribute_type|begins_with|contains|size|if_not_exists|list_append)$/i;
+
+/** Attributes that an expression names by themselves, not by `#…`. */
+const namesIn = remembering<readonly string[]>(
+  keptMax,
+  (expression) =>
+    [...expression.matchAll(/(?<![#:.\w])[A-Za-z_]\w*/g)]
+      .map(([name]) => name)
+      .filter((name) => !words.test(name)),
+  expressionCharsMax,
+);
 
 /** Every top-level attribute that a request names. */
 function attributesOf(request: JsonObject): string[] {
@@ -84,7 +102,7 @@ function attributesOf(request: JsonObject): string[] {
   for (const member of expressions) {
     const text = request[member];
     if (typeof text !== 'string') continue;
-    for (const [name] of text.matchAll(/(?<![#:.\w])[A-Za-z_]\w*/g)) if (!words.test(name)) named.add(name);
+    for (const name of namesIn(text)) named.add(name);
   }
   return [...named];
 }

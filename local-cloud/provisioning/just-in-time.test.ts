@@ -22,7 +22,9 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { type Authority, issueFromCsr, makeAuthority } from '../../certs-scripts/ca.ts';
 import { createCsr } from '../../certs-scripts/csr.ts';
 import { makeDeviceKey } from '../../certs-scripts/device-key.ts';
-import { type Device, eventually, listen, openTestCloud, type TestCloud } from '../core-fixture.ts';
+import { registerServer } from '../../certs-scripts/register.ts';
+import { certificatesUnder, registerAuthority } from '../../certs-scripts/register-authority.ts';
+import { allowAll, type Device, eventually, listen, openTestCloud, type TestCloud } from '../core-fixture.ts';
 import { arn } from '../registry/arns.ts';
 
 let cloud: TestCloud;
@@ -299,4 +301,35 @@ test('a provisioning claim registers by its template for five minutes, and does 
   await eventually(() => !client.connected);
   await cloud.core.registry.certificates.forgetPending(Date.now() / 1000 + 301);
   await expect(connect()).rejects.toThrow();
+});
+
+test('servers with certificates of one’s own authority: under it, or in any account without it', async () => {
+  const authority = await makeAuthority('six');
+  const registered = await registerAuthority(iot, authority, { mode: 'SNI_ONLY', justInTime: 'off' });
+  expect(registered.before).toBe(false);
+  expect(await registerAuthority(iot, authority, { mode: 'SNI_ONLY', justInTime: 'register' })).toEqual({
+    ...registered,
+    before: true,
+  });
+  await expect(registerAuthority(iot, authority, { mode: 'DEFAULT', justInTime: 'off' })).rejects.toThrow(
+    /SNI_ONLY, which can't be changed/,
+  );
+  for (const policy of ['beam-pilot', 'beam-rotate']) {
+    await cloud.core.registry.policies.ensure(policy, allowAll);
+  }
+  const alone = await makeAuthority('seven');
+  for (const [node, signer, caPem] of [
+    ['under', authority, authority.certificatePem],
+    ['alone', alone, undefined],
+  ] as const) {
+    const own = await deviceOf(signer, `fleet_${node}`);
+    const server = { fleet: 'fleet', node, kind: 'sentry' as const };
+    const given = { certificatePem: own.cert, caPem };
+    const first = await registerServer(iot, server, given);
+    expect(await registerServer(iot, server, given)).toEqual(first);
+    expect((await cloud.connect(device, own)).connected).toBe(true);
+  }
+  const [under, ...others] = await certificatesUnder(iot, registered.certificateId);
+  expect(others).toEqual([]);
+  expect(under?.status).toBe('ACTIVE');
 });
