@@ -44,7 +44,8 @@ const mayImport: Record<string, string[]> = {
     'local-fleet',
     'e2e/chain',
     'e2e/engines',
-    'lambdas/manifest.json',
+    'device-agent',
+    'lambdas',
   ],
 };
 /** Tests may reach for the real part beside them. */

@@ -11,7 +11,7 @@ import { ensureDeviceKey } from '../certs-scripts/device-key.ts';
 import { registerServer } from '../certs-scripts/register.ts';
 import { initHome } from '../device-agent/commands/init.ts';
 import { connectOperator, disconnect } from '../operator/actions/operator.ts';
-import { type configFile, homePaths, nodeFile, parseConfig } from '../protocol/config.ts';
+import { type configFile, healthOnAws, homePaths, nodeFile, parseConfig } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
 import { stageFeatures } from '../protocol/stages.ts';
 import { type CloudPlace, findCloud } from './cloud-place.ts';
@@ -129,8 +129,7 @@ async function configOf(options: InitOptions, place: CloudPlace | undefined): Pr
   return {
     mode,
     ...(cloud && { cloud }),
-    // On AWS itself a message to a rule alone has no price of its own.
-    ...(place && place.endpoint === undefined && { health: { basic_ingest: true } }),
+    ...(place && place.endpoint === undefined && { health: healthOnAws }),
     gaiad: { ...gaiadOf(options), rpc, p2p },
     ...(kind === 'validator' && chainId !== undefined && { signer: { chain_id: chainId, ...signer } }),
   };

@@ -199,6 +199,12 @@ export const configFile = z.strictObject({
 });
 export type ConfigFile = z.infer<typeof configFile>;
 
+/**
+ * `[health]` of a server on AWS itself: a message to a rule alone has no price of its own, and what changes (role, gaiad) is told at
+ * once anyway. A server counts as silent after three and a half of the seconds.
+ */
+export const healthOnAws = { basic_ingest: true, seconds: 30 } as const;
+
 /** Raised for a file of ours that can't be used: each fault with its place, and what to do. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

@@ -12,10 +12,19 @@ test('the parts make the sum, and what is free takes off no more than it costs',
   expect(usdWithAlwaysFree).toBeLessThan(usd);
   // By hand: two raises a second, a month of 2,628,000 s, 0.625 USD a million.
   expect(lines.find(({ what }) => what.includes("holder's beat"))?.usd).toBeCloseTo(3.285, 3);
+  // Ten servers each minute: a report, and what the cloud accepted of it.
+  expect(lines.find(({ what }) => what === 'status shadow: messages')?.usd).toBeCloseTo(0.876, 3);
 });
 
-test('Basic Ingest saves a message a health report, and rarer health and sweeps bring the fleet below the target', () => {
+test('ten servers at 6 s blocks cost 10 USD a month at most, by the periods, subscriptions and schedules that the code has', () => {
+  const { validators, sentries, blockSeconds } = exampleFleet;
+  expect([validators + sentries, blockSeconds]).toEqual([10, 6]);
+  expect(monthlyCost(exampleFleet).usdWithAlwaysFree).toBeLessThanOrEqual(10);
+});
+
+test('what a knob changes', () => {
   const cost = (to: object) => monthlyCost({ ...exampleFleet, ...to }).usdWithAlwaysFree;
-  expect(cost({ basicIngest: false }) - cost({})).toBeCloseTo(2.628, 3);
-  expect(cost(knobs.find(({ knob }) => knob === 'both of these')?.to ?? {})).toBeLessThan(10);
+  // A message a health report; three a minute from ten servers instead of one each 10 s.
+  expect(cost({ basicIngest: false }) - cost({})).toBeCloseTo(0.876, 3);
+  for (const { knob, to } of knobs) expect([knob, cost(to) !== cost({})]).toEqual([knob, true]);
 });

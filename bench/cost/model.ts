@@ -1,5 +1,11 @@
 /** What a fleet costs a month on AWS, EC2, traffic and KMS aside. Pure; counted from what the code does. */
 
+import { shadowSubscriptions } from '../../device-agent/cloud/shadow-sync.ts';
+import { minuteMs } from '../../device-agent/health/reporter.ts';
+import manifest from '../../lambdas/manifest.json' with { type: 'json' };
+import { lookAgainMs } from '../../lambdas/peers/quiet.ts';
+import { healthOnAws } from '../../protocol/config.ts';
+import { parseLambdaManifest, rateMs } from '../../protocol/manifest.ts';
 import { alwaysFree, prices } from './prices.ts';
 
 export interface Fleet {
@@ -12,16 +18,24 @@ export interface Fleet {
   basicIngest: boolean;
   /** Of both sweeps (lambdas/manifest.json). */
   sweepSeconds: number;
+  /** Of the peers' sweep in a fleet where nothing is to do (lambdas/peers/quiet.ts). */
+  quietSweepSeconds: number;
   alarms: number;
 }
 
+const sweepMs = parseLambdaManifest(manifest).functions.flatMap(({ schedules }) =>
+  schedules.map(({ expression }) => rateMs(expression) ?? 0),
+);
+
+/** With all that has a default at its default, as `beam init` and Terraform set it up on AWS. */
 export const exampleFleet: Fleet = {
   validators: 2,
   sentries: 8,
   blockSeconds: 6,
-  healthSeconds: 10,
-  basicIngest: true,
-  sweepSeconds: 60,
+  healthSeconds: healthOnAws.seconds,
+  basicIngest: healthOnAws.basic_ingest,
+  sweepSeconds: Math.min(...sweepMs) / 1000,
+  quietSweepSeconds: lookAgainMs / 1000,
   alarms: 10,
 };
 
@@ -31,12 +45,16 @@ export interface Line {
 }
 
 const monthSeconds = 730 * 3600;
-/** Of the pilot's report to its `status` shadow (device-agent/health/reporter.ts). */
-const statusSeconds = 60;
-/** A document of some 1.2 KB. */
+/** Of the pilot's report to its `status` shadow. */
+const statusSeconds = minuteMs / 1000;
+/** A document of some 1.2 KB with its metadata. */
 const statusKilobytes = 2;
-/** The report, and what the pilot hears of it: accepted and documents. */
-const messagesPerReport = 3;
+/** The report, what the pilot hears of it, and its own acknowledgement of what it hears at QoS 1, which has a price, too. */
+const messagesPerReport = shadowSubscriptions('x', 'status')
+  .filter(({ filter }) => /\/update\/(accepted|documents)$/.test(filter))
+  .reduce((sum, { qos }) => sum + 1 + qos, 1);
+/** Consistent reads of 4 KB: a query of the fleet's items, of 0.5 KB a server, and half of that for the names of the fleets; the record. */
+const readsPerSweep = (nodes: number) => 1.5 * Math.ceil(nodes / 8) + 1;
 /** Seconds and GB of one invocation: a write to the table, a report that changes nothing, a sweep over a fleet. */
 const lambda = { health: 0.02 * 0.1875, idle: 0.005 * 0.25, sweep: 0.2 * 0.25 };
 /** START, END, REPORT and a line of ours. */
@@ -48,12 +66,13 @@ export function beatSeconds(blockSeconds: number): number {
 }
 
 export function monthlyCost(fleet: Fleet): { lines: Line[]; usd: number; usdWithAlwaysFree: number } {
-  const { validators, sentries, blockSeconds, healthSeconds, basicIngest, sweepSeconds, alarms } = fleet;
+  const { validators, sentries, blockSeconds, healthSeconds, basicIngest, alarms } = fleet;
   const nodes = validators + sentries;
   const looks = monthSeconds / (beatSeconds(blockSeconds) / 3);
   const health = (nodes * monthSeconds) / healthSeconds;
   const reports = (nodes * monthSeconds) / statusSeconds;
-  const sweeps = monthSeconds / sweepSeconds;
+  const sweeps = monthSeconds / fleet.sweepSeconds;
+  const peerSweeps = monthSeconds / Math.max(fleet.sweepSeconds, fleet.quietSweepSeconds);
   const requests = health + reports + 2 * sweeps;
   const gbSeconds = health * lambda.health + reports * lambda.idle + 2 * sweeps * lambda.sweep;
   const logGb = (requests * logBytesPerInvocation) / 1e9;
@@ -71,8 +90,9 @@ export function monthlyCost(fleet: Fleet): { lines: Line[]; usd: number; usdWith
     { what: 'sweep of roles: a shadow a server', usd: sweeps * nodes * prices.iotOperation },
     {
       what: 'sweep of peers: the group, two shadows a server',
-      usd: sweeps * (1 + nodes * (statusKilobytes + 1)) * prices.iotOperation,
+      usd: peerSweeps * (1 + nodes * (statusKilobytes + 1)) * prices.iotOperation,
     },
+    { what: 'sweeps: tables', usd: (sweeps + peerSweeps) * readsPerSweep(nodes) * prices.dynamoRead },
     { what: 'connections', usd: nodes * (monthSeconds / 60) * prices.iotMinute },
     { what: 'Lambda: requests', usd: requests * prices.lambdaRequest },
     { what: 'Lambda: time', usd: gbSeconds * prices.lambdaGbSecond },
@@ -95,9 +115,9 @@ export interface Knob {
 
 export const knobs: Knob[] = [
   { knob: 'health by the broker', to: { basicIngest: false } },
-  { knob: 'health each 30 s', to: { healthSeconds: 30 } },
+  { knob: 'health each 10 s', to: { healthSeconds: 10 } },
   { knob: 'sweeps each 5 minutes', to: { sweepSeconds: 300 } },
-  { knob: 'both of these', to: { healthSeconds: 30, sweepSeconds: 300 } },
+  { knob: 'peers looked at in each sweep', to: { quietSweepSeconds: 0 } },
   { knob: 'blocks of 1 s', to: { blockSeconds: 1 } },
   { knob: 'one more standby', to: { validators: 3 } },
   { knob: 'no sentry', to: { sentries: 0 } },

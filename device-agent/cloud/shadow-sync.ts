@@ -18,10 +18,19 @@ import type { Section } from './shadow-document.ts';
 /** Answers come at QoS 0: a lost one is asked for again. */
 const answers = ['get/accepted', 'get/rejected', 'update/accepted', 'update/rejected'];
 const changes = ['update/delta', 'update/documents', 'delete/accepted'];
+/**
+ * Nobody wishes anything by `status`, which changes each minute: its documents would double what its reports cost. A change of
+ * somebody else's is met by the next report's version (409), and put right.
+ */
+const changesOf: Record<ShadowName, string[]> = {
+  role: changes,
+  gaiad: changes,
+  status: ['delete/accepted'],
+};
 
 export function shadowSubscriptions(thing: string, shadow: ShadowName): Subscription[] {
   return [
-    ...changes.map((tail): Subscription => ({ filter: shadowTopic(thing, shadow, tail), qos: 1 })),
+    ...changesOf[shadow].map((tail): Subscription => ({ filter: shadowTopic(thing, shadow, tail), qos: 1 })),
     ...answers.map((tail): Subscription => ({ filter: shadowTopic(thing, shadow, tail), qos: 0 })),
   ];
 }

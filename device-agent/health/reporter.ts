@@ -12,7 +12,8 @@ import type { Logger } from '../log.ts';
 import { machineLoad } from './machine.ts';
 import { health, minute, type Seen, status } from './reports.ts';
 
-const minuteMs = 60_000;
+/** From one report of the minute's figures to the next, where nothing else has changed. */
+export const minuteMs = 60_000;
 
 export interface ReporterOptions {
   home: Home;

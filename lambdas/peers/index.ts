@@ -12,11 +12,13 @@ import { Shadows } from '../aws/shadows.ts';
 import { SignTable } from '../aws/sign-table.ts';
 import { type PeersStep, planPeers } from './core/plan.ts';
 import { parseEvent } from './events.ts';
+import { Quiet } from './quiet.ts';
 import { readFleet, type Stores } from './read-fleet.ts';
 
 const roundsMax = 5;
 
 const covered = new Covered();
+const quiet = new Quiet();
 const standbyWish = z.object({ role: z.literal('standby') });
 const dynamodb = dynamoOfEnvironment();
 const stores: Stores = {
@@ -41,6 +43,7 @@ export async function handler(event: unknown): Promise<void> {
     case 'sweep': {
       const failures: unknown[] = [];
       for (const fleet of await stores.fleetTable.fleets()) {
+        if (quiet.is(fleet, Date.now())) continue;
         try {
           await settle(fleet, true);
         } catch (error) {
@@ -58,6 +61,7 @@ async function settle(fleet: string, sweep: boolean): Promise<void> {
   for (let round = 1; round <= roundsMax; round++) {
     const now = Date.now();
     const steps = planPeers(await readFleet(stores, fleet, now), sweep, now);
+    quiet.found(fleet, now, steps.length);
     const outcomes = await Promise.all(steps.map((step) => execute(fleet, step)));
     if (outcomes.every((written) => written)) {
       covered.done(fleet, now);
