@@ -20,6 +20,7 @@ export interface Fleet {
   sweepSeconds: number;
   /** Of the peers' sweep in a fleet where nothing is to do (lambdas/peers/quiet.ts). */
   quietSweepSeconds: number;
+  /** Metrics that alarms look at (infra/modules/commander/alarms.tf). */
   alarms: number;
 }
 
@@ -118,6 +119,7 @@ export const knobs: Knob[] = [
   { knob: 'health each 10 s', to: { healthSeconds: 10 } },
   { knob: 'sweeps each 5 minutes', to: { sweepSeconds: 300 } },
   { knob: 'peers looked at in each sweep', to: { quietSweepSeconds: 0 } },
+  { knob: 'alarms of each function and rule', to: { alarms: 23 } },
   { knob: 'blocks of 1 s', to: { blockSeconds: 1 } },
   { knob: 'one more standby', to: { validators: 3 } },
   { knob: 'no sentry', to: { sentries: 0 } },

@@ -30,6 +30,17 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 locals {
+  # An account has 10 alarm metrics for nothing, so by default these are what nothing else shows. An event that a function fails at for the last
+  # time is a dead letter; the hook of provisioning is asked and not sent events, so it has none. What is throttled waits, and becomes a dead letter
+  # in the end; where it lasts, the sweeps are silent.
+  functions_watched = var.alarms_of_each ? keys(local.function_names) : ["provision"]
+  functions_crowded = var.alarms_of_each ? keys(local.function_names) : []
+  # What the other rules lose the sweeps repair, or the missing health messages show.
+  rules_watched = var.alarms_of_each ? local.rules : {
+    for key, rule in local.rules : key => rule
+    if contains(["beam_alert", "beam_health", "beam_role_documents", "beam_role_request"], rule.ruleName)
+  }
+
   # Name → one metric that stays at or below (or, for a heartbeat, above) its threshold.
   alarms = merge(
     {
@@ -38,7 +49,7 @@ locals {
         namespace  = "AWS/Lambda"
         metric     = "Errors"
         dimensions = { FunctionName = function_name }
-      }
+      } if contains(local.functions_watched, name)
     },
     {
       for name, function_name in local.function_names : "beam-${name}-throttled" => {
@@ -46,7 +57,7 @@ locals {
         namespace  = "AWS/Lambda"
         metric     = "Throttles"
         dimensions = { FunctionName = function_name }
-      }
+      } if contains(local.functions_crowded, name)
     },
     {
       beam-dead-letters = {
@@ -131,7 +142,7 @@ resource "aws_cloudwatch_metric_alarm" "rules" {
   }
 
   dynamic "metric_query" {
-    for_each = local.rules
+    for_each = local.rules_watched
     content {
       id = metric_query.key
       metric {
@@ -146,7 +157,7 @@ resource "aws_cloudwatch_metric_alarm" "rules" {
 
   lifecycle {
     precondition {
-      condition     = length(local.rules) <= 9
+      condition     = length(local.rules_watched) <= 9
       error_message = "An alarm takes 10 metrics: split the alarm beam-rules-lost-messages before you add a tenth rule."
     }
   }

@@ -57,3 +57,26 @@ run "a_sign_table_that_is_there_is_adopted" {
     error_message = "No second table is made."
   }
 }
+
+run "alarms_cost_nothing_by_default" {
+  command = plan
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) + length(aws_cloudwatch_metric_alarm.sweep) + length(local.rules_watched) == 10
+    error_message = "An account has 10 alarm metrics for nothing, and bench/cost counts on that."
+  }
+  assert {
+    condition     = alltrue([for name in ["beam-dead-letters", "beam-sign-table-throttled", "beam-sign-table-errors", "beam-provision-errors"] : contains(keys(aws_cloudwatch_metric_alarm.this), name)])
+    error_message = "What nothing else shows has an alarm."
+  }
+}
+
+run "alarms_of_each_function_and_rule" {
+  command = plan
+  variables {
+    alarms_of_each = true
+  }
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 3 + 2 * length(aws_lambda_function.this) && length(local.rules_watched) == length(aws_iot_topic_rule.this)
+    error_message = "Errors and throttling of each function, lost messages of each rule."
+  }
+}
