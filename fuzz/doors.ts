@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import aws4 from 'aws4';
 import fc from 'fast-check';
 import pino from 'pino';
+import { issueFromCsr, makeAuthority } from '../certs-scripts/ca.ts';
 import { createCsr } from '../certs-scripts/csr.ts';
 import { makeDeviceKey } from '../certs-scripts/device-key.ts';
 import { type Core, openCore, type Ready } from '../local-cloud/core.ts';
@@ -280,14 +281,16 @@ const mqtt = () =>
     });
   });
 
-const csrBytes = Buffer.from(validCsr.replace(/-----[^-]+-----|\s/g, ''), 'base64');
-const csrText = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc
-      .tuple(fc.nat(csrBytes.length - 1), fc.nat(255), fc.nat(3), fc.nat(20))
-      .map(([at, byte, how, length]) => {
-        const changed = Buffer.from(csrBytes);
+/** A PEM with a byte changed, a part cut out or its end cut off; and texts that are none. */
+function damagedPem(valid: string): fc.Arbitrary<string> {
+  const [, label = ''] = /-----BEGIN ([^-]+)-----/.exec(valid) ?? [];
+  const der = Buffer.from(valid.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  const damage = fc.tuple(fc.nat(der.length - 1), fc.nat(255), fc.nat(3), fc.nat(20));
+  return fc.oneof(
+    {
+      weight: 4,
+      arbitrary: damage.map(([at, byte, how, length]) => {
+        const changed = Buffer.from(der);
         changed[at] = byte;
         const part =
           how === 0
@@ -295,19 +298,48 @@ const csrText = fc.oneof(
             : how === 1
               ? changed.subarray(0, at)
               : changed;
-        return `-----BEGIN CERTIFICATE REQUEST-----\n${part.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`;
+        return `-----BEGIN ${label}-----\n${part.toString('base64')}\n-----END ${label}-----\n`;
       }),
-  },
-  damaged(fc.constant(validCsr)),
-  name,
-  json,
-);
+    },
+    damaged(fc.constant(valid)),
+    name,
+    json,
+  );
+}
+
+/** Taken, or refused with an error of AWS's. */
+async function takenOrRefused<T>(work: Promise<T>): Promise<T | undefined> {
+  return work.catch((error: unknown) => {
+    if (error instanceof Error && 'status' in error && Number(error.status) < 500) return undefined;
+    throw new Unexpected(`not an error of AWS's: ${String(error)}`, { cause: error });
+  });
+}
+
 const csr = () =>
-  door('csr', csrText, async ({ core }, text) => {
-    await core.registry.certificates.createFromCsr(text, false).catch((error: unknown) => {
-      if (!(error instanceof Error && 'status' in error && Number(error.status) < 500))
-        throw new Unexpected(`not an error of AWS's: ${String(error)}`, { cause: error });
-    });
+  door('csr', damagedPem(validCsr), async ({ core }, text) => {
+    await takenOrRefused(core.registry.certificates.createFromCsr(text, false));
   });
 
-export const doorTargets = (): readonly Target[] => [https(), mqtt(), csr()];
+const authority = await makeAuthority('an authority');
+const issued = await issueFromCsr(authority, validCsr);
+
+/** Of authorities, of what they signed, and of both as a device shows them when it connects. */
+const certificates = () =>
+  door(
+    'certificates',
+    fc.tuple(damagedPem(authority.certificatePem), damagedPem(issued)),
+    async ({ core }, [ca, signed]) => {
+      const { authorities, certificates: registry } = core.registry;
+      const caCertificate = { caCertificate: ca, certificateMode: 'SNI_ONLY' } as const;
+      const made = await takenOrRefused(
+        authorities.register({ ...caCertificate, setAsActive: true, allowAutoRegistration: true }),
+      );
+      await takenOrRefused(registry.registerSigned(signed, 'INACTIVE', undefined));
+      await takenOrRefused(registry.registerSigned(issued, 'INACTIVE', ca));
+      if (!made) return;
+      await authorities.update(made.certificateId, { newStatus: 'INACTIVE' });
+      await authorities.delete(made.certificateId);
+    },
+  );
+
+export const doorTargets = (): readonly Target[] => [https(), mqtt(), csr(), certificates()];
