@@ -13,3 +13,9 @@ test('free ports are different and free; one that is listened on is not', async 
   expect(await portIsFree(port)).toBe(false);
   server.close();
 });
+
+test('no port is given twice, though nobody listens on it yet', async () => {
+  const ports: number[] = [];
+  for (let asked = 0; asked < 40; asked++) ports.push(...(await freePorts(25)));
+  expect(new Set(ports).size).toBe(1000);
+});

@@ -24,7 +24,11 @@ const portMin = 12_000;
 const portMax = 32_000;
 const triesMax = 400;
 
-/** @returns ports that nothing listens on now, all different. */
+/** Of this process: who asked for one may not listen on it yet when the next asks. */
+const given = new Set<number>();
+const givenMax = (portMax - portMin) / 2;
+
+/** @returns ports that nothing listens on now, all different, and others than those of the calls before. */
 export async function freePorts(count: number): Promise<number[]> {
   // All are held open until the last is found, so that none is given twice.
   const held = new Map<number, Server>();
@@ -34,9 +38,12 @@ export async function freePorts(count: number): Promise<number[]> {
         throw new Error(`no ${count} free ports between ${portMin} and ${portMax}; end what listens there`);
       }
       const port = randomInt(portMin, portMax);
+      if (given.has(port)) continue;
       const server = held.has(port) ? undefined : await listen(port).catch(() => undefined);
       if (server) held.set(port, server);
     }
+    if (given.size > givenMax) given.clear();
+    for (const port of held.keys()) given.add(port);
     return [...held.keys()];
   } finally {
     await Promise.all([...held.values()].map(close));
