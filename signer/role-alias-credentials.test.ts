@@ -69,6 +69,17 @@ test('renewed at half of their life, in the background and once; used to their e
   await late;
 });
 
+test('a signer that has none yet asks again each few seconds: it may have come up before its network', async () => {
+  const { at, asked, role, fail } = setUp();
+  for (let tries = 1; tries <= 12; tries++) {
+    const late = expect(role.get()).rejects.toThrow('no network');
+    await fail('no network');
+    await late;
+    expect(asked).toHaveLength(tries);
+    at.nowMs += 5_000;
+  }
+});
+
 test('a clock that is an hour off is told, and neither cuts nor stretches their life', async () => {
   const { at, role, give, asked } = setUp();
   at.wallMs = at.providerMs - hourMs;

@@ -49,7 +49,7 @@ const answerBytesMax = 16_384;
 const endMarginMs = 10_000;
 const retryMsMin = 1_000;
 const retryMsMax = 60_000;
-/** While there are none at all nothing can be signed: a signer that came up before the network shall not wait long after it. */
+/** While none are good nothing can be signed: a signer that came up before the network shall not wait long after it. */
 const retryWithoutMsMax = 5_000;
 /** AWS refuses what was signed by a clock that is 5 minutes off. */
 const skewMsMax = 2 * 60_000;
@@ -134,7 +134,7 @@ export class RoleAliasCredentials {
       this.#nextAskMs = Number.NEGATIVE_INFINITY;
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error);
-      const pauseMax = this.#held ? retryMsMax : retryWithoutMsMax;
+      const pauseMax = this.#age() < (this.#held?.livesMs ?? 0) ? retryMsMax : retryWithoutMsMax;
       const pauseMs = Math.min(pauseMax, retryMsMin * 2 ** Math.min(this.#failures, 10));
       this.#failures += 1;
       this.#nextAskMs = this.#clock.now() + pauseMs * (0.5 + this.#clock.random() / 2);
