@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { Agent, get } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   DescribeRuleCommand,
@@ -52,6 +53,10 @@ import {
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { zipSync } from 'fflate';
+import { issueFromCsr, makeAuthority } from '../certs-scripts/ca.ts';
+import { createCsr } from '../certs-scripts/csr.ts';
+import { makeDeviceKey } from '../certs-scripts/device-key.ts';
+import { registerAuthority } from '../certs-scripts/register-authority.ts';
 import type { Cloud } from './cloud.ts';
 import { makeCloudFolder, startEmptyCloud } from './cloud-fixture.ts';
 
@@ -343,6 +348,37 @@ test('a rule writes an item, sends to a queue, and publishes to a topic whose qu
       .Item;
   });
   expect(item).toEqual({ fleet: { S: 'demo' }, item: { S: 'one' }, n: { N: '5' } });
+});
+
+test('a rule hears of a certificate that registers just in time', async () => {
+  const { url } = await queue('registered');
+  await rule('registered', "SELECT *, topic(5) AS authority FROM '$aws/events/certificates/registered/#'", [
+    { sqs: { queueUrl: url, roleArn: role } },
+  ]);
+  const authority = await makeAuthority('rules');
+  const { certificateId } = await registerAuthority(iot, authority, {
+    mode: 'SNI_ONLY',
+    justInTime: 'register',
+  });
+  const key = makeDeviceKey();
+  const cert = await issueFromCsr(authority, await createCsr(key, 'any'));
+  const [, port] = cloud.ready.mqtt.split(':');
+  const socket = connect({
+    host: 'localhost',
+    port: Number(port),
+    servername: 'localhost',
+    ca: readFileSync(cloud.ready.ca),
+    key,
+    cert,
+  });
+  socket.on('error', () => undefined);
+  await once(socket, 'close');
+  const message = JSON.parse((await receive(url))?.Body ?? '');
+  expect(message).toMatchObject({
+    authority: certificateId,
+    caCertificateId: certificateId,
+    certificateStatus: 'PENDING_ACTIVATION',
+  });
 });
 
 test('SNS: an HTTP endpoint confirms by the link, then gets notifications; a mail is a line in a file', async () => {
