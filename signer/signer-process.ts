@@ -164,7 +164,7 @@ export class SignerProcess {
     this.#control?.stop();
     this.#metrics?.stop();
     this.#table?.close();
-    await this.#journal.close();
+    await Promise.all([this.#journal.close(), this.#file.close()]);
     this.#unlock?.();
   }
 

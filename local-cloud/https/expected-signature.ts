@@ -19,7 +19,10 @@ export interface SignedParts {
 const pathsKeptMax = 1000;
 /** As aws4 takes a path and its query apart. */
 const parsedPath = remembering(pathsKeptMax, (path) => {
-  const signer = new aws4.RequestSigner({ path, host: 'localhost' }, { accessKeyId: '', secretAccessKey: '' });
+  const signer = new aws4.RequestSigner(
+    { path, host: 'localhost' },
+    { accessKeyId: '', secretAccessKey: '' },
+  );
   (signer as unknown as { parsePath(): void }).parsePath();
   return (signer as unknown as { parsedPath: object }).parsedPath;
 });

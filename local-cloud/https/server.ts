@@ -99,12 +99,7 @@ function sendError(response: ServerResponse, error: AwsError, forDynamo: boolean
     // DynamoDB answers faults of the client with 400, and names them in the body.
     const body = { __type: `com.amazon.coral.service#${error.type}`, message: error.message };
     const status = error.status < 500 ? 400 : error.status;
-    send(
-      response,
-      status,
-      { 'content-type': 'application/x-amz-json-1.0' },
-      JSON.stringify(body),
-    );
+    send(response, status, { 'content-type': 'application/x-amz-json-1.0' }, JSON.stringify(body));
     return;
   }
   const body = { message: error.message, traceId: randomUUID(), ...error.members };

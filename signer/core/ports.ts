@@ -49,8 +49,6 @@ export interface StateFile {
   load(): Promise<StateReading>;
   /** Resolves when the whole state is durable. Rejects where that is not certain. */
   save(state: SignerState): Promise<void>;
-  /** Writes, beside the file, what is likely to be saved next: the save is quicker then. What is never saved counts for nothing. */
-  stage?(state: SignerState): void;
 }
 
 /** What the node beside says of the chain. Undefined and `unknown`: it does not answer, or not that. */

@@ -10,7 +10,7 @@ import { type Meter, timed } from './meter.ts';
 import type { Clock, Random } from './ports.ts';
 import type { RecordView } from './record-view.ts';
 import { heldFor, isSameAct, type SignRequest } from './request.ts';
-import { type HeldPosition, withOwn, withSeen } from './state.ts';
+import { type HeldPosition, withOwn } from './state.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
 /** A write that takes longer is in doubt. With a read and a second try it stays within the 2.5 s of a request. */
@@ -56,12 +56,10 @@ async function reserveInRecord(request: SignRequest, context: Reserving): Promis
     if (order === 'above') {
       const entry = { ...request.position, ...wanted, attempt };
       const voteFor = request.kind === 'proposal' ? undefined : request.blockId;
-      const answer = view.write(
+      const writing = await view.write(
         sign(view.key, holding, { ...entry, voteFor }),
         timeLeft(context, writeMsMax, request),
       );
-      keeper.stage((state) => withOwn(withSeen(state, holding.epoch, wanted), wanted));
-      const writing = await answer;
       if (writing.kind === 'done' && isAt(writing.record, wanted)) return wanted;
     }
     // At the record's own position, or in doubt, or refused: the record itself must tell.

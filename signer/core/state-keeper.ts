@@ -30,11 +30,6 @@ export class StateKeeper {
     this.#state = to(this.#state);
   }
 
-  /** Prepares the save of what `change(to)` would make of the state, in the time that it takes to be allowed. */
-  stage(to: (state: SignerState) => SignerState): void {
-    this.#file.stage?.(to(this.#state));
-  }
-
   /** Whether the disk lacks an epoch or a height that memory has. Within a height the disk may lag. */
   get lags(): boolean {
     const { epochSeen, seen, incarnation, bar } = this.#state;

@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   constants,
+  copyFileSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -20,6 +21,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { compareJournals } from '../ask.ts';
 import { enrolledState } from '../core/state.ts';
+import { readFormerState } from '../import/former-state.ts';
 import { DiskJournal, readJournalIn } from './journal.ts';
 import { DiskStateFile } from './state-file.ts';
 import { isAnswered, lockState, StateInUseError } from './state-lock.ts';
@@ -75,6 +77,7 @@ test.each([
   ['empty', ''],
   ['of another version', JSON.stringify({ ...state, version: 2 })],
   ['with a key of unknown meaning', JSON.stringify({ ...state, more: 1 })],
+  ['with a last line that is none', `${JSON.stringify(state)}\n{"version":1}\n`],
 ])('a state file that is %s is unreadable, with a remedy', async (_, text) => {
   writeFileSync(join(dir, 'state.json'), text);
   const reading = await new DiskStateFile(dir).load();
@@ -130,8 +133,7 @@ test('a state is synced before its rename, the folder after it (syncs watched, n
   const any = await open(join(dir, 'state.json'), 'r');
   const handles = Object.getPrototypeOf(any) as FileHandle;
   await any.close();
-  const [next, later] = [9, 10].map((epochSeen) => ({ ...state, epochSeen }));
-  if (!next || !later) throw new Error('two states');
+  const next = { ...state, epochSeen: 9 };
   const seen: string[] = [];
   const onDisk = () => /"epochSeen":(\d+)/.exec(readFileSync(join(dir, 'state.json'), 'utf8'))?.[1];
   const { sync } = handles;
@@ -140,63 +142,82 @@ test('a state is synced before its rename, the folder after it (syncs watched, n
     await sync.call(this);
   };
   try {
-    await file.save(next);
+    const another = new DiskStateFile(dir);
+    await another.save(next);
     expect(seen.splice(0)).toEqual(['sync file, state 0', 'sync folder, state 9']);
-    file.stage(later);
-    await file.save(later);
-    expect(seen).toEqual(['sync file, state 9', 'sync folder, state 10']);
+    await another.close();
   } finally {
     Object.assign(handles, { sync });
   }
 });
 
-test('the journal is open for writes that return once they are on disk', async () => {
-  const journal = new DiskJournal(dir);
-  await journal.append(entry(1));
-  const path = join(dir, 'journal.jsonl');
-  const descriptor = readdirSync('/proc/self/fd').find((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === path;
-    } catch {
-      return false;
-    }
-  });
-  const flags = Number.parseInt(
-    /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? '',
-    8,
-  );
-  expect(flags & constants.O_SYNC).toBe(constants.O_SYNC);
-  await journal.close();
-});
+test.each(['journal.jsonl', 'state.json'])(
+  '%s is open for writes that return once they are on disk',
+  async (name) => {
+    const journal = new DiskJournal(dir);
+    await journal.append(entry(1));
+    const file = new DiskStateFile(dir);
+    await file.create(state);
+    const path = join(dir, name);
+    const descriptor = readdirSync('/proc/self/fd').find((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === path;
+      } catch {
+        return false;
+      }
+    });
+    const flags = Number.parseInt(
+      /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1] ?? '',
+      8,
+    );
+    expect(flags & constants.O_SYNC).toBe(constants.O_SYNC);
+    await Promise.all([journal.close(), file.close()]);
+  },
+);
 
-test('a staged state is put in place by its save alone, and only if it is the one that is saved', async () => {
+test('saves are appended, the last one counts, a torn one is none, and a new process begins a new file', async () => {
+  const at = (epochSeen: number) => ({ ...state, epochSeen });
+  const path = join(dir, 'state.json');
+  const lines = () => readFileSync(path, 'utf8').split('\n').length - 1;
   const file = new DiskStateFile(dir);
   await file.create(state);
-  const [next, other] = [9, 8].map((epochSeen) => ({ ...state, epochSeen }));
-  if (!next || !other) throw new Error('two states');
-  const now = async () => await file.load();
-  file.stage(next);
-  await file.save(state);
-  expect(await now()).toEqual({ kind: 'state', state });
-  await file.save(other);
-  expect(await now()).toEqual({ kind: 'state', state: other });
-  await file.save(next);
-  expect(await now()).toEqual({ kind: 'state', state: next });
-  expect(readdirSync(dir).sort()).toEqual(['enrolled.json', 'state.json']);
-  // Two on the way at once would be one file of both: the second is let be, and saved whole.
-  file.stage({ ...state, epochSeen: 10 });
-  file.stage({ ...state, epochSeen: 11 });
-  await file.save({ ...state, epochSeen: 11 });
-  expect(await now()).toEqual({ kind: 'state', state: { ...state, epochSeen: 11 } });
+  for (const epochSeen of [1, 2, 3]) await file.save(at(epochSeen));
+  await file.close();
+  expect(lines()).toBe(4);
+  expect(await new DiskStateFile(dir).load()).toEqual({ kind: 'state', state: at(3) });
+  expect(readFormerState(path).by).toBe('Beam');
+  appendFileSync(path, JSON.stringify(at(4)));
+  const next = new DiskStateFile(dir);
+  expect(await next.load()).toEqual({ kind: 'state', state: at(3) });
+  await next.save(at(5));
+  await next.close();
+  expect(lines()).toBe(1);
+  expect(await next.load()).toEqual({ kind: 'state', state: at(5) });
 });
 
-test('a state that could not be staged is saved whole', async () => {
+test.each<[string, (path: string) => void]>([
+  ['moved away', (path) => renameSync(path, `${path}.old`)],
+  ['replaced by an older copy', (path) => copyFileSync(`${path}.first`, path)],
+])('a state file that was %s while the signer ran is made again by its next save', async (_, meddle) => {
+  const path = join(dir, 'state.json');
   const file = new DiskStateFile(dir);
   await file.create(state);
-  mkdirSync(join(dir, 'state.json.next'));
-  file.stage({ ...state, epochSeen: 9 });
-  await file.save({ ...state, epochSeen: 9 });
-  expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 9 } });
+  copyFileSync(path, `${path}.first`);
+  await file.save({ ...state, epochSeen: 1 });
+  meddle(path);
+  await file.save({ ...state, epochSeen: 2 });
+  await file.save({ ...state, epochSeen: 3 });
+  await file.close();
+  expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 3 } });
+});
+
+test('a state file is bounded', async () => {
+  const file = new DiskStateFile(dir, undefined, 2000);
+  await file.create(state);
+  for (let epochSeen = 1; epochSeen <= 40; epochSeen++) await file.save({ ...state, epochSeen });
+  await file.close();
+  expect(statSync(join(dir, 'state.json')).size).toBeLessThan(3000);
+  expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 40 } });
 });
 
 test('a journal goes on after a torn line, and reads without it', async () => {

@@ -2,11 +2,17 @@
 
 import * as fs from 'node:fs/promises';
 
+export interface FileId {
+  size: number;
+  /** The inode: another file under the same name has another one. */
+  ino: number;
+}
+
 export interface DiskFile {
   appendFile(data: string | Uint8Array): Promise<void>;
   writeFile(data: string): Promise<void>;
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
-  stat(): Promise<{ size: number }>;
+  stat(): Promise<FileId>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -14,6 +20,7 @@ export interface DiskFile {
 export interface Disk {
   open(path: string, flags: 'r' | 'w' | 'as+', mode?: number): Promise<DiskFile>;
   readFile(path: string, encoding: 'utf8'): Promise<string>;
+  stat(path: string): Promise<FileId>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   mkdir(path: string, options: { recursive: true; mode: number }): Promise<unknown>;

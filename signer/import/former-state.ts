@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as z from 'zod';
 import { roundMax, type SignPosition, signStep } from '../../protocol/sign-position.ts';
-import { signerState } from '../core/state.ts';
+import { readState } from '../disk/state-text.ts';
 import { EnrolError } from '../enrol-error.ts';
 
 export interface FormerState {
@@ -29,27 +29,37 @@ const cometState = z.object({
 
 /** @throws EnrolError where the file is no signer's state: guessing would be signing twice */
 export function readFormerState(path: string): FormerState {
-  let value: unknown;
+  let text: string;
   let mode: number;
   try {
     const found = statSync(path);
     if (found.size > bytesMax) throw new Error(`it has ${found.size} bytes`);
     mode = found.mode & 0o777;
-    value = JSON.parse(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new EnrolError(`${path} can't be read as a signer's state: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  const comet = cometState.safeParse(value);
+  const comet = cometState.safeParse(parsed(text));
   if (comet.success) return { path, mode, position: comet.data, by: 'CometBFT, tmkms or Horcrux' };
-  const beam = signerState.safeParse(value);
-  if (beam.success) {
-    const { seen, own } = beam.data;
+  try {
+    const { seen, own } = readState(text);
     const { height, round, step } = seen.height >= own.height ? seen : own;
     return { path, mode, position: { height, round, step }, by: 'Beam' };
+  } catch (error) {
+    throw new EnrolError(
+      `${path} is neither a priv_validator_state.json (of CometBFT, tmkms or Horcrux) nor a state.json of Beam (${(error as Error).message}); leave it out, or give the right one`,
+      { cause: error },
+    );
   }
-  throw new EnrolError(
-    `${path} is neither a priv_validator_state.json (of CometBFT, tmkms or Horcrux) nor a state.json of Beam; leave it out, or give the right one`,
-  );
+}
+
+/** @returns undefined where it is not one JSON text: Beam's has several */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,6 +2,7 @@
 
 import { laterPosition, type SignPosition } from '../../protocol/sign-position.ts';
 import { signTableName } from '../../protocol/sign-record.ts';
+import { readState } from '../../signer/disk/state-text.ts';
 import type { Fleet } from './build.ts';
 import { enrolAnew } from './build.ts';
 import { stateDir } from './signer.ts';
@@ -77,8 +78,7 @@ export function mend(fleet: Fleet, times: number): void {
 
 function seenIn(text: string): SignPosition {
   try {
-    const { seen } = JSON.parse(text) as { seen: SignPosition };
-    return seen;
+    return readState(text).seen;
   } catch {
     return { height: 0, round: 0, step: 0 };
   }

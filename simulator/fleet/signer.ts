@@ -15,6 +15,7 @@ import { nothingHeld, type SignerState } from '../../signer/core/state.ts';
 import { StateKeeper } from '../../signer/core/state-keeper.ts';
 import { DiskJournal } from '../../signer/disk/journal.ts';
 import { DiskStateFile } from '../../signer/disk/state-file.ts';
+import { readState } from '../../signer/disk/state-text.ts';
 import { parseResponse } from '../../signer/privval/messages.ts';
 import { RecordClient } from '../../signer/record-client.ts';
 import { type Ask, chainId, request } from '../../signer/rehearsal/requests.ts';
@@ -26,6 +27,8 @@ import { Oracle } from './oracle.ts';
 import { publicKey, recordKey, standInSignature, type World } from './world.ts';
 
 export const stateDir = '/signer';
+/** A state file is begun anew after a few states: power fails at that, too. */
+const stateBytesMax = 4 * 1024;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const effectsMax = 60;
 /** main.ts ends the process so long after a save that failed. */
@@ -68,7 +71,7 @@ export class Signer {
   async start(): Promise<void> {
     const { process } = this;
     const server = this.#server;
-    const file = new DiskStateFile(stateDir, server.disk.of(process));
+    const file = new DiskStateFile(stateDir, server.disk.of(process), stateBytesMax);
     const reading = await file.load();
     const pins = {
       thing: server.thing,
@@ -300,11 +303,11 @@ export class Signer {
   }
 
   #durableState(): Partial<SignerState> {
-    const text = this.#server.disk.durable(`${stateDir}/state.json`) ?? '{}';
+    const text = this.#server.disk.durable(`${stateDir}/state.json`) ?? '';
     if (this.#durableRead?.text === text) return this.#durableRead.state;
     let state: Partial<SignerState>;
     try {
-      state = JSON.parse(text);
+      state = readState(text);
     } catch {
       state = {};
     }

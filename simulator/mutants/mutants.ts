@@ -211,16 +211,22 @@ export const mutants: readonly Mutant[] = [
     '  void [syncFolder, dirname];\n',
   ),
   one(
-    'only a staged state that is the one to save is put in place',
+    'an appended state is synced',
     'signer/disk/state-file.ts',
-    'staged?.text === text',
-    'staged',
+    "this.#disk.open(this.#state, 'as+', 0o600)",
+    "this.#disk.open(this.#state, 'a+' as 'as+', 0o600)",
   ),
   one(
-    'a staged state’s folder is synced',
+    'a process begins a state file of its own',
     'signer/disk/state-file.ts',
-    '      await this.#folder.sync();\n',
-    '',
+    'if (!this.#file) return false;',
+    "if (!this.#file) {\n      this.#file = await this.#disk.open(this.#state, 'as+', 0o600);\n      ({ size: this.#bytes, ino: this.#ino } = await this.#file.stat());\n    }",
+  ),
+  one(
+    'the last whole line of a state file counts',
+    'signer/disk/state-text.ts',
+    "text.slice(text.lastIndexOf('\\n', end - 1) + 1, end)",
+    "text.slice(0, text.indexOf('\\n'))",
   ),
   one(
     'the journal is synced',

@@ -1,6 +1,7 @@
 /**
  * A server's disk. What was written and not synced lives in the machine's memory: a killed process loses none of it, a
- * machine that loses power may lose any part, and tear what it was writing (as POSIX lets a file system).
+ * machine that loses power may lose any part of it, and tear what it was writing (as POSIX lets a file system). What was synced
+ * stays: an append does not change what stands before it.
  */
 
 import type { Disk, DiskFile } from '../../signer/disk/disk.ts';
@@ -8,6 +9,7 @@ import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
 import type { Process } from './process.ts';
 
 interface Inode {
+  ino: number;
   cached: string;
   durable: string;
 }
@@ -23,6 +25,7 @@ export class ServerDisk {
   #cached: Folder = new Map();
   /** The names that a power loss leaves, as the last sync of the folder left them. */
   #durable: Folder = new Map();
+  #inodes = 0;
   /** While set, what is written fails so. */
   fault: string | undefined;
 
@@ -40,7 +43,9 @@ export class ServerDisk {
   }
 
   restore(image: DiskImage): void {
-    this.#cached = new Map([...image].map(([path, text]) => [path, { cached: text, durable: text }]));
+    this.#cached = new Map(
+      [...image].map(([path, text]) => [path, { ino: ++this.#inodes, cached: text, durable: text }]),
+    );
     this.#durable = new Map(this.#cached);
   }
 
@@ -53,8 +58,10 @@ export class ServerDisk {
     for (const inode of kept.values()) {
       if (inode.cached === inode.durable) continue;
       const fate = chance.next();
+      const kept = inode.cached.startsWith(inode.durable) ? inode.durable.length : 0;
       if (fate < 0.4) inode.cached = inode.durable;
-      else if (fate < 0.8) inode.cached = inode.cached.slice(0, chance.below(inode.cached.length));
+      else if (fate < 0.8)
+        inode.cached = inode.cached.slice(0, kept + chance.below(inode.cached.length - kept));
       inode.durable = inode.cached;
     }
     this.#cached = new Map(kept);
@@ -93,7 +100,7 @@ export class ServerDisk {
         buffer.set(part, offset);
         return { bytesRead: part.length };
       },
-      stat: async () => ({ size: Buffer.byteLength(inode.cached) }),
+      stat: async () => idOf(inode),
       sync: () => process.effect(() => synced(() => (inode.durable = inode.cached))),
       close: async () => {},
     });
@@ -107,7 +114,7 @@ export class ServerDisk {
           const appends = flags === 'as+' || flags === 'a+';
           if (found && appends) return file(found, flags === 'as+');
           // Truncated, it is another content under the same name.
-          const made: Inode = { cached: '', durable: '' };
+          const made: Inode = { ino: ++this.#inodes, cached: '', durable: '' };
           this.#cached.set(path, made);
           return file(made, flags === 'as+');
         });
@@ -117,6 +124,12 @@ export class ServerDisk {
           const found = this.#cached.get(path);
           if (!found) throw missing(path);
           return found.cached;
+        }),
+      stat: (path) =>
+        process.effect(async () => {
+          const found = this.#cached.get(path);
+          if (!found) throw missing(path);
+          return idOf(found);
         }),
       rename: (from, to) =>
         process.effect(() =>
@@ -132,6 +145,8 @@ export class ServerDisk {
     };
   }
 }
+
+const idOf = ({ ino, cached }: Inode) => ({ ino, size: Buffer.byteLength(cached) });
 
 function textOf(data: string | Uint8Array): string {
   return typeof data === 'string' ? data : Buffer.from(data).toString('utf8');
