@@ -38,9 +38,10 @@ locals {
 module "commander" {
   source = "../../modules/commander"
 
-  fleets             = [var.fleet]
-  alert_emails       = var.alert_emails
-  consensus_key_arns = module.validators.consensus_key_arns
+  fleets                = [var.fleet]
+  alert_emails          = var.alert_emails
+  consensus_key_arns    = module.validators.consensus_key_arns
+  instance_certificates = var.instance_certificates
   lambda_packages = {
     for file in fileset(local.lambdas, "*.zip") : trimsuffix(file, ".zip") => "${local.lambdas}/${file}"
   }

@@ -60,6 +60,12 @@ variable "alert_emails" {
   default     = []
 }
 
+variable "instance_certificates" {
+  description = "AWS's RSA public certificate of the region, PEM: with it, `beam fleet admit --instance` admits servers by their instances. Empty: by name alone."
+  type        = string
+  default     = ""
+}
+
 variable "lambdas" {
   description = "Folder of the functions' zips. Null: dist/lambdas of this checkout."
   type        = string

@@ -36,6 +36,14 @@ run "a_fleet_name_that_is_too_long" {
   expect_failures = [var.fleets]
 }
 
+run "no_certificate_of_awss" {
+  command = plan
+  variables {
+    instance_certificates = "MIIDIjCCAougAwIBAgIJ"
+  }
+  expect_failures = [var.instance_certificates]
+}
+
 run "no_fleet" {
   command = plan
   variables {
