@@ -10,7 +10,7 @@ export const identityParameters = { document: 'InstanceDocument', signature: 'In
 /** What the template has where a server sends none: AWS's parameters are never empty. */
 export const noIdentity = 'unset';
 
-/** Some 500 bytes, and 128 or 256 in base64. */
+/** Some 500 bytes, and 128 in base64. AWS IoT takes up to 4,096 characters in a parameter. */
 const documentCharsMax = 4_096;
 const signatureCharsMax = 1_024;
 

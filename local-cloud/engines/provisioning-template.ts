@@ -14,6 +14,9 @@ export class MalformedTemplate extends Error {
 /** AWS: a template's body has at most 10,240 bytes. */
 const bodyBytesMax = 10_240;
 
+/** AWS's RegisterThing: a parameter's name has up to 2,048 characters, its value up to 4,096. */
+export const templateParameters = z.record(z.string().max(2_048), z.string().max(4_096)).default({});
+
 export const certificateIdParameter = 'AWS::IoT::Certificate::Id';
 
 const json = z.json().transform((value) => value as JsonValue);

@@ -1,7 +1,12 @@
 /** The control API's operations on provisioning templates. */
 
 import * as z from 'zod';
-import { MalformedTemplate, parseTemplate, resolveTemplate } from '../engines/provisioning-template.ts';
+import {
+  MalformedTemplate,
+  parseTemplate,
+  resolveTemplate,
+  templateParameters,
+} from '../engines/provisioning-template.ts';
 import { accountId, arn, region } from '../registry/arns.ts';
 import { invalidRequest } from '../registry/aws-error.ts';
 import type { ProvisioningTemplateRecord } from '../registry/records.ts';
@@ -154,7 +159,7 @@ export function provisioningOperations(
     }),
     operation(
       'RegisterThing',
-      { templateBody: z.string(), parameters: z.record(z.string(), z.string()).default({}) },
+      { templateBody: z.string(), parameters: templateParameters },
       async ({ templateBody, parameters }) => {
         const made = await registerThing(registry, planOf(templateBody, parameters));
         const { certificateId, thingName } = made;

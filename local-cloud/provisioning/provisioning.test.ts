@@ -156,6 +156,8 @@ test('a token that is forged, over or missing, a broken request, a template that
   expect(await refused({ certificateOwnershipToken: token, parameters: { Fleet: 'demo' } })).toBe(
     'InvalidParameters',
   );
+  const long = { ...parameters, Zone: 'z'.repeat(4_097) };
+  expect(await refused({ certificateOwnershipToken: token, parameters: long })).toBe('InvalidPayload');
   await iot.send(new UpdateProvisioningTemplateCommand({ templateName: 'beam-server', enabled: false }));
   expect(await refused({ certificateOwnershipToken: token, parameters })).toBe('AccessDenied');
   await iot.send(new UpdateProvisioningTemplateCommand({ templateName: 'beam-server', enabled: true }));

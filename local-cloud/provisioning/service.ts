@@ -10,6 +10,7 @@ import {
   MalformedTemplate,
   type ProvisioningPlan,
   resolveTemplate,
+  templateParameters,
 } from '../engines/provisioning-template.ts';
 import { accountId, arn, region } from '../registry/arns.ts';
 import { AwsError } from '../registry/aws-error.ts';
@@ -63,7 +64,7 @@ class Rejected extends Error {
 const fromCsr = z.object({ certificateSigningRequest: z.string().min(1) });
 const provision = z.object({
   certificateOwnershipToken: z.string().min(1, 'Certificate ownership token cannot be empty.'),
-  parameters: z.record(z.string(), z.string()).default({}),
+  parameters: templateParameters,
 });
 const hookAnswer = z.object({
   allowProvisioning: z.boolean(),
