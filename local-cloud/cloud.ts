@@ -14,6 +14,8 @@ import { openDynamo } from './dynamodb/server.ts';
 import { accountId } from './registry/arns.ts';
 import { createRulesEngine, type RulesEngine } from './rules/engine.ts';
 import { openRulesInbox } from './rules/inbox.ts';
+import { publishOptions, sqlProperties } from './rules/mqtt-properties.ts';
+import { registryData } from './rules/registry-data.ts';
 import { openServices, type Services } from './services.ts';
 import { openFolder } from './store/folder.ts';
 import { credentialFaults } from './tls/credentials.ts';
@@ -102,7 +104,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       opened().invokeFunction(functionArn, event);
     const core = await openCore(
       { ...options, dataDir, disk, invokeFunction, roleStatements },
-      (broker, shadows, store) => {
+      ({ broker, shadows, store, registry }) => {
         const inbox = openRulesInbox(store, (error) =>
           log.error(
             { err: error },
@@ -112,19 +114,31 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
         const made = createRulesEngine({
           inbox,
           executors: {
-            republish: ({ topic, payload, qos }, _, hops) =>
-              broker.publish(topic, payload, { qos, meta: { hops } }),
+            republish: ({ topic, payload, qos, headers = {} }, _, hops) =>
+              broker.publish(topic, payload, { qos, meta: { hops }, ...publishOptions(headers) }),
             lambda: (...call) => opened().executors.lambda(...call),
             dynamoDBv2: (...call) => opened().executors.dynamoDBv2(...call),
             sns: (...call) => opened().executors.sns(...call),
             sqs: (...call) => opened().executors.sqs(...call),
           },
-          getThingShadow: (thing, shadow) =>
-            shadows.read(shadow === undefined ? { thing } : { thing, shadow }),
+          services: {
+            getThingShadow: (thing, shadow) =>
+              shadows.read(shadow === undefined ? { thing } : { thing, shadow }),
+            getRegistryData: (api, thing) => registryData(registry, api, thing),
+            answer: (...asked) => opened().answer(...asked),
+          },
           accountId,
           log,
         });
-        broker.setRules(made);
+        broker.setRules({
+          take: (topic, payload, { properties, ...origin }, isAcknowledged) =>
+            made.take(
+              topic,
+              payload,
+              properties ? { ...origin, properties: sqlProperties(properties) } : origin,
+              isAcknowledged,
+            ),
+        });
         engine = made;
         return made;
       },

@@ -136,7 +136,12 @@ async function noFunctions(functionArn: string): Promise<never> {
 /** @param createRules makes the rules engine over the broker */
 export async function openCore(
   options: CoreOptions,
-  createRules: (broker: Broker, shadows: ShadowService, store: Store) => RuleLoader,
+  createRules: (parts: {
+    broker: Broker;
+    shadows: ShadowService;
+    store: Store;
+    registry: Registry;
+  }) => RuleLoader,
 ): Promise<Core> {
   const { dataDir, log, mqttPort, httpsPort } = options;
   const host = options.host ?? '127.0.0.1';
@@ -179,7 +184,7 @@ export async function openCore(
     nowMs,
     log,
   });
-  const ruleBook = createRuleBook(store, createRules(broker, shadows, store));
+  const ruleBook = createRuleBook(store, createRules({ broker, shadows, store, registry }));
   const clock = createClockWatch(
     { wallMs: nowMs, monotonicMs: () => performance.now(), log },
     store.lastSeenMs(),

@@ -2,6 +2,8 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import * as z from 'zod';
+import { fromJsonItem, toJsonItem } from '../protocol/dynamodb-json.ts';
 import type { LambdaManifest } from '../protocol/manifest.ts';
 import type { Dynamo } from './dynamodb/server.ts';
 import { EventRules, eventsService } from './events/events-api.ts';
@@ -15,7 +17,7 @@ import { Functions } from './lambda/functions.ts';
 import { lambdaService } from './lambda/lambda-api.ts';
 import { createLambdaRunner, type DeadLetter, type LambdaRunner } from './lambda/runner.ts';
 import { arn } from './registry/arns.ts';
-import type { ActionExecutors } from './rules/engine.ts';
+import type { ActionExecutors, SqlServices } from './rules/engine.ts';
 import { functionNameOf } from './rules/plan-action.ts';
 import { deliver } from './sns/deliver.ts';
 import { snsService } from './sns/sns-api.ts';
@@ -23,6 +25,9 @@ import { Topics } from './sns/topics.ts';
 import { Queues } from './sqs/queues.ts';
 import { queueNameOf, sqsService } from './sqs/sqs-api.ts';
 import type { Store } from './store/store.ts';
+
+/** AWS gives a function that a rule's SQL calls 2 s. */
+const sqlCallMsMax = 2_000;
 
 export interface ServicesOptions {
   store: Store;
@@ -52,6 +57,8 @@ export interface Services {
   invokeFunction(functionArn: string, event: object): Promise<unknown>;
   /** What rules call; all but `republish`, which is the broker's. */
   executors: Omit<ActionExecutors, 'republish'>;
+  /** What the SQL of a rule asks. @throws where the service refuses */
+  answer: SqlServices['answer'];
   /** Functions, deliveries and schedules; HTTPS must be served by then. */
   start(functionEnvironment: Record<string, string>, caFile: string): Promise<void>;
   stop(): Promise<void>;
@@ -75,6 +82,7 @@ export function openServices(options: ServicesOptions): Services {
   const calls: FunctionCalls = {
     invoke: async (request) => started().invoke(request),
     invokeFor: async (...given) => started().invokeFor(...given),
+    answerFor: async (...given) => started().answerFor(...given),
   };
 
   const queues = new Queues(store, nowMs);
@@ -116,6 +124,33 @@ export function openServices(options: ServicesOptions): Services {
   });
   const eventRules = new EventRules(store, scheduler);
 
+  async function performed(
+    operation: 'PutItem' | 'GetItem',
+    input: Record<string, unknown>,
+  ): Promise<Record<string, unknown>> {
+    const { status, body } = await dynamo.perform(operation, input);
+    if (status === 200) return body as Record<string, unknown>;
+    const { __type = '', message = '' } = body as { __type?: string; message?: string };
+    throw new Error(`${__type.split('#').at(-1)}: ${message}`);
+  }
+
+  const answer: SqlServices['answer'] = async (question, ruleName) => {
+    if (question.call === 'aws_lambda') {
+      const name = functionNameOf(question.functionArn);
+      const answered = await calls.answerFor(
+        'iot.amazonaws.com',
+        arn('rule', ruleName),
+        name,
+        question.input,
+        sqlCallMsMax,
+      );
+      return z.json().parse(answered);
+    }
+    const { tableName, key } = question;
+    const { Item } = await performed('GetItem', { TableName: tableName, Key: toJsonItem(key) });
+    return Item === undefined ? undefined : fromJsonItem(Item as Record<string, unknown>);
+  };
+
   async function deadLetter(target: string, { requestId, event, errorMessage }: DeadLetter): Promise<void> {
     const text = (StringValue: string, DataType = 'String') => ({ DataType, StringValue });
     const message = JSON.stringify(event);
@@ -149,13 +184,9 @@ export function openServices(options: ServicesOptions): Services {
           ...(messageStructure !== undefined && { structure: messageStructure }),
         }),
       sqs: ({ queueUrl, body }) => queues.send(queueNameOf(queueUrl), { body }),
-      async dynamoDBv2({ tableName, item }) {
-        const { status, body } = await dynamo.perform('PutItem', { TableName: tableName, Item: item });
-        if (status === 200) return;
-        const { __type = '', message = '' } = body as { __type?: string; message?: string };
-        throw new Error(`${__type.split('#').at(-1)}: ${message}`);
-      },
+      dynamoDBv2: ({ tableName, item }) => performed('PutItem', { TableName: tableName, Item: item }),
     },
+    answer,
     async start(environment, caFile) {
       const runner = createLambdaRunner({
         functions: functions.runnable(),

@@ -7,12 +7,14 @@ import { parseShadowTopic, type ShadowKey, type ShadowOperation } from '../engin
 import { isForRulesOnly } from '../engines/topic-filter.ts';
 import type { Store } from '../store/store.ts';
 import { isExpired, type LazyBytes, type Message, messageOf, recordOf } from './message.ts';
+import type { MessageProperties } from './records.ts';
 import type { Session } from './session.ts';
 
 export interface MessageMeta {
   clientId?: string;
   /** The certificate's id, or the access key's. */
   principalId?: string;
+  ipAddress?: string;
   /** How many rules led to the message; left out: none. */
   hops?: number;
 }
@@ -29,7 +31,7 @@ export interface MessageTaker {
   take(
     topic: string,
     payload: LazyBytes,
-    meta: MessageMeta,
+    origin: MessageMeta & { properties?: MessageProperties },
     isAcknowledged: boolean,
   ): { noted?: Promise<void>; run(): Promise<void> } | undefined;
 }
@@ -142,7 +144,8 @@ export function createIngress(options: IngressOptions): Ingress {
       const work: Promise<unknown>[] = [];
       if (message.retain && !isReserved) work.push(retain(message));
       const bytes = () => payload;
-      const taken = rules?.take(topic, bytes, meta, isAcknowledged);
+      const { properties } = message;
+      const taken = rules?.take(topic, bytes, properties ? { ...meta, properties } : meta, isAcknowledged);
       if (taken?.noted) work.push(taken.noted);
       void taken?.run();
       tellListeners(topic, bytes, meta);

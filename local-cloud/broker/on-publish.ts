@@ -77,7 +77,7 @@ export function onPublish(parts: BrokerParts, connection: Connection, packet: Pu
   const acknowledge = qos === 1 ? connection.expectAcknowledgement(messageId) : undefined;
   const work = ingress.accept({
     message: messageOf(packet, topic, qos, nowMs()),
-    meta: { clientId: peer.clientId, principalId: peer.principal.id },
+    meta: { clientId: peer.clientId, principalId: peer.principal.id, ipAddress: peer.ipAddress },
     isAcknowledged: qos === 1,
     hasTooManyShadowRequests,
     ...(session ? { session } : {}),
@@ -114,7 +114,7 @@ export function publishWill(parts: BrokerParts, connection: Connection, will: Wi
   parts.ingress
     .accept({
       message: messageOf(will, will.topic, will.qos === 0 ? 0 : 1, parts.nowMs()),
-      meta: { clientId: peer.clientId, principalId: peer.principal.id },
+      meta: { clientId: peer.clientId, principalId: peer.principal.id, ipAddress: peer.ipAddress },
       isAcknowledged: will.qos === 1,
       isWill: true,
     })

@@ -7,6 +7,8 @@ export interface DataRequest {
   query: URLSearchParams;
   headers: IncomingHttpHeaders;
   body: Buffer;
+  /** The asker's. */
+  ipAddress?: string;
 }
 
 /** What becomes JSON, or a payload that is JSON already. */

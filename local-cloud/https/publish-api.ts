@@ -98,6 +98,7 @@ export function publishOperation(broker: () => Pick<Broker, 'publish'>): [string
       await broker().publish(topic, body, {
         qos: qos === '1' ? 1 : 0,
         retain,
+        ...(request.ipAddress === undefined ? {} : { meta: { ipAddress: request.ipAddress } }),
         ...(Object.keys(properties).length === 0 ? {} : { properties }),
         ...(expirySeconds === undefined ? {} : { expirySeconds }),
       });

@@ -177,7 +177,9 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
     const { operation, labels } = route;
     const handler = route.service === 'iotData' ? data.get(operation) : undefined;
     if (handler) {
-      const answer = await handler({ labels, query: url.searchParams, headers: request.headers, body });
+      const { headers, socket } = request;
+      const address = socket.remoteAddress === undefined ? {} : { ipAddress: socket.remoteAddress };
+      const answer = await handler({ labels, query: url.searchParams, headers, body, ...address });
       const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
       return send(response, 200, { 'content-type': 'application/json' }, text);
     }

@@ -163,6 +163,6 @@ export function thingGroupOperations({ things, groups, tags }: Registry): [strin
   ];
 }
 
-function groupEntry(name: string) {
+export function groupEntry(name: string) {
   return { groupName: name, groupArn: arn('thinggroup', name) };
 }

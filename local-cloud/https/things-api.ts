@@ -22,6 +22,12 @@ function thingSummary(thing: ThingRecord) {
   };
 }
 
+/** @throws AwsError where there is none */
+export function describeThing({ things }: Pick<Registry, 'things'>, thingName: string) {
+  const thing = things.get(thingName);
+  return { defaultClientId: thing.thingName, thingId: thing.thingId, ...thingSummary(thing) };
+}
+
 export function thingOperations({ things }: Registry): [string, Handler][] {
   const thingName = z.string();
   return [
@@ -37,10 +43,7 @@ export function thingOperations({ things }: Registry): [string, Handler][] {
         };
       },
     ),
-    operation('DescribeThing', { thingName }, (input) => {
-      const thing = things.get(input.thingName);
-      return { defaultClientId: thing.thingName, thingId: thing.thingId, ...thingSummary(thing) };
-    }),
+    operation('DescribeThing', { thingName }, (input) => describeThing({ things }, input.thingName)),
     operation(
       'ListThings',
       {

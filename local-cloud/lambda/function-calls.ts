@@ -35,6 +35,17 @@ export interface FunctionCalls {
    * @throws Error where the function's policy has no room for it, or it can't be queued
    */
   invokeFor(service: string, sourceArn: string, name: string, event: unknown): Promise<void>;
+  /**
+   * As `invokeFor`, and waits for the answer.
+   * @throws Error where the function fails, or takes longer than `msMax`, too
+   */
+  answerFor(
+    service: string,
+    sourceArn: string,
+    name: string,
+    event: unknown,
+    msMax: number,
+  ): Promise<unknown>;
 }
 
 export function createFunctionCalls(
@@ -89,15 +100,29 @@ export function createFunctionCalls(
     }
   }
 
+  function checkMayInvoke(service: string, sourceArn: string, name: string): void {
+    if (functions.mayInvoke(name, service, sourceArn)) return;
+    throw new Error(
+      `${service} may not invoke ${name} for ${sourceArn}: the function's policy does not allow it (AddPermission)`,
+    );
+  }
+
   return {
     invoke,
     async invokeFor(service, sourceArn, name, event) {
-      if (!functions.mayInvoke(name, service, sourceArn)) {
-        throw new Error(
-          `${service} may not invoke ${name} for ${sourceArn}: the function's policy does not allow it (AddPermission)`,
-        );
-      }
+      checkMayInvoke(service, sourceArn, name);
       await runner.invokeAsync(name, event);
+    },
+    async answerFor(service, sourceArn, name, event, msMax) {
+      checkMayInvoke(service, sourceArn, name);
+      const invoked = runner.invoke(name, event);
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`${name} did not answer within ${msMax} ms`)), msMax);
+      });
+      // What comes after that is nobody's.
+      invoked.catch(() => undefined);
+      return Promise.race([invoked, late]).finally(() => clearTimeout(timer));
     },
   };
 }

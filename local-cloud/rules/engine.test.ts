@@ -42,8 +42,15 @@ beforeEach(() => {
       error: (details, message) => logged.push({ level: 'error', message, details }),
     },
     now: () => 1_795_000_000_000,
-    getThingShadow: (thing, shadow) =>
-      thing === 'demo_val1' && shadow === 'role' ? { state: { desired: { role: 'active' } } } : undefined,
+    services: {
+      getThingShadow: (thing, shadow) =>
+        thing === 'demo_val1' && shadow === 'role' ? { state: { desired: { role: 'active' } } } : undefined,
+      getRegistryData: () => undefined,
+      async answer(question) {
+        if (question.call !== 'aws_lambda') throw new Error('ResourceNotFoundException: no such table');
+        return question.input;
+      },
+    },
   });
 });
 
@@ -102,6 +109,25 @@ test('actions start at once, in the order of the messages', () => {
       ['one', { n }],
       ['two', { n }],
     ]),
+  );
+});
+
+test('services are asked in WHERE, SELECT and templates; one that refuses gives Undefined', async () => {
+  engine.load(
+    'asks',
+    rule("SELECT aws_lambda('arn:f', {'all': *}).all.n AS n FROM 'a' WHERE aws_lambda('arn:f', n) > 1", [
+      republish(`b/${hole("aws_lambda('arn:f', n)")}`),
+    ]),
+  );
+  engine.load(
+    'refused',
+    rule("SELECT n FROM 'a' WHERE get_dynamodb('t', 'id', n, 'arn').x <> 1", [republish('c')]),
+  );
+  await send('a', { n: 1 });
+  await send('a', { n: 2 });
+  expect(published).toEqual([{ topic: 'b/2', payload: '{"n":2}', qos: 0 }]);
+  expect(logged.map(({ message }) => message)).toEqual(
+    Array(2).fill('A rule got no answer from a service; the function is Undefined'),
   );
 });
 
@@ -383,7 +409,36 @@ test.each<[string, object, RegExp]>([
     /actions\.0\.republish\.topic: 'a\/\+' has a wildcard/,
   ],
   ['QoS 2', rule("SELECT * FROM 'a'", [republish('b', { qos: 2 })]), /actions\.0\.republish\.qos/],
-  ['headers', rule("SELECT * FROM 'a'", [republish('b', { headers: {} })]), /Unrecognized key: "headers"/],
+  [
+    'an unknown header',
+    rule("SELECT * FROM 'a'", [republish('b', { headers: { retain: 'true' } })]),
+    /Unrecognized key: "retain"/,
+  ],
+  [
+    'a response topic with a wildcard',
+    rule("SELECT * FROM 'a'", [republish('b', { headers: { responseTopic: 'a/#' } })]),
+    /republish.headers.responseTopic: 'a\/#' has a wildcard/,
+  ],
+  [
+    'an expiry that is no number',
+    rule("SELECT * FROM 'a'", [republish('b', { headers: { messageExpiry: 'soon' } })]),
+    /republish.headers.messageExpiry: 'soon' is no number of seconds/,
+  ],
+  [
+    'a secret',
+    rule("SELECT get_secret('s', 'SecretString', 'arn') AS s FROM 'a'", []),
+    /get_secret\(\) is not in the local cloud/,
+  ],
+  [
+    'half a sort key',
+    rule("SELECT get_dynamodb('t', 'a', 1, 'b', 'arn') AS s FROM 'a'", []),
+    /a sort key has a name and a value/,
+  ],
+  [
+    'another API of the registry',
+    rule("SELECT get_registry_data('DeleteThing', 'x', 'arn') AS s FROM 'a'", []),
+    /the API is one of the literals 'DescribeThing', 'ListThingGroupsForThing'/,
+  ],
   [
     'an open template',
     rule("SELECT * FROM 'a'", [republish('b/$' + '{topic()')]),
@@ -415,13 +470,13 @@ test('all faults of a rule are reported at once', () => {
   );
 });
 
-test('without shadows get_thing_shadow() is refused at load', () => {
+test('without services get_thing_shadow() is refused at load', () => {
   const blind = createRulesEngine({
     executors: nothing,
     log: { warn: () => {}, error: () => {} },
   });
   expect(() => blind.load('r', rule("SELECT get_thing_shadow('a', 'r') AS s FROM 'a'", []))).toThrow(
-    /reaches no shadows here/,
+    /get_thing_shadow\(\) reaches no service here/,
   );
 });
 

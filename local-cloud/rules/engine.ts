@@ -6,8 +6,15 @@
  * queue, a table, the broker. So a rule acts at least once, across `kill -9`.
  */
 import { randomUUID } from 'node:crypto';
+import { asking } from '../engines/sql/answers.ts';
 import { evaluateStatement } from '../engines/sql/evaluate.ts';
-import { type Message, parsePayload } from '../engines/sql/message.ts';
+import {
+  type Message,
+  type MessageProperties,
+  parsePayload,
+  type Question,
+  type RegistryApi,
+} from '../engines/sql/message.ts';
 import type { ObjectValue, Value } from '../engines/sql/values.ts';
 import { FilterIndex, parseBasicIngest, topicMatches } from '../engines/topic-filter.ts';
 import { type Action, actionNames } from './actions.ts';
@@ -35,9 +42,18 @@ export interface RulesEngineOptions {
   now?: () => number;
   /** Left out: no message outlives this process. */
   inbox?: RulesInbox;
-  /** A shadow's document, as its get answers. Left out: a rule that calls get_thing_shadow() is refused. */
-  getThingShadow?: (thing: string, shadow: string | undefined) => ObjectValue | undefined;
+  /** Left out: a rule that calls other services in its SQL is refused. */
+  services?: SqlServices;
   accountId?: string;
+}
+
+/** What functions of the SQL reach. */
+export interface SqlServices {
+  /** A shadow's document, as its get answers. */
+  getThingShadow(thing: string, shadow: string | undefined): ObjectValue | undefined;
+  getRegistryData(api: RegistryApi, thing: string): Value;
+  /** @throws where the service refuses: the function is Undefined then */
+  answer(question: Question, ruleName: string): Promise<Value>;
 }
 
 export interface MessageOrigin {
@@ -45,6 +61,9 @@ export interface MessageOrigin {
   clientId?: string;
   /** The certificate's id. */
   principalId?: string;
+  /** The publisher's address. */
+  ipAddress?: string;
+  properties?: MessageProperties;
   /** How many rules led to the message; left out: none. */
   hops?: number;
 }
@@ -89,6 +108,9 @@ type Firing = { rule: TopicRule } & (
   | { isEvaluated: true; output: Value | Buffer }
   | { isEvaluated?: never; output?: never }
 );
+
+/** Evaluates something of a rule on its message, at once where no service has to be asked. */
+type Evaluator = <T>(evaluate: (message: Message) => T) => T | Promise<T>;
 
 export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   const { log, now = Date.now, accountId = '000000000000' } = options;
@@ -143,6 +165,8 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
       topic,
       ...(origin.clientId !== undefined && { clientId: origin.clientId }),
       ...(origin.principalId !== undefined && { principal: origin.principalId }),
+      ...(origin.ipAddress !== undefined && { sourceIp: origin.ipAddress }),
+      ...(origin.properties !== undefined && { properties: origin.properties }),
       traceId: randomUUID(),
       receivedAt: now(),
       rules: [],
@@ -165,7 +189,6 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   }
 
   function messageOf({ rules: _, hops: __, runs: ___, ...given }: InboxRecord, raw: Buffer): Message {
-    const { getThingShadow } = options;
     return {
       ...given,
       payload: parsePayload(raw),
@@ -173,7 +196,10 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
       accountId,
       newUuid: randomUUID,
       random: Math.random,
-      ...(getThingShadow && { getThingShadow }),
+      ...(options.services && {
+        getThingShadow: options.services.getThingShadow,
+        getRegistryData: options.services.getRegistryData,
+      }),
     };
   }
 
@@ -228,13 +254,31 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     }
   }
 
+  function evaluator({ ruleName, asksOthers }: TopicRule, message: Message): Evaluator {
+    const { services } = options;
+    if (!asksOthers || !services) return (evaluate) => evaluate(message);
+    return asking(message, async (question) => {
+      try {
+        return await services.answer(question, ruleName);
+      } catch (error) {
+        const { topic } = message;
+        log.warn(
+          { err: error, ruleName, topic, call: question.call },
+          'A rule got no answer from a service; the function is Undefined',
+        );
+        return undefined;
+      }
+    });
+  }
+
   async function runRule(firing: Firing, message: Message, hops: number): Promise<void> {
     const { rule } = firing;
     const { ruleName } = rule;
     let { output } = firing;
+    const evaluate = evaluator(rule, message);
     if (!firing.isEvaluated) {
       try {
-        const evaluation = evaluateStatement(rule.statement, message);
+        const evaluation = await evaluate((asked) => evaluateStatement(rule.statement, asked));
         if (!evaluation.fires) return;
         output = evaluation.output;
       } catch (error) {
@@ -246,14 +290,14 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
       }
     }
     const outcomes = await Promise.all(
-      rule.actions.map((action) => tryAction(action, output, message, ruleName, hops)),
+      rule.actions.map((action) => tryAction(action, output, evaluate, ruleName, hops)),
     );
     const failures = outcomes.filter((outcome) => outcome !== undefined);
     if (failures.length === 0) return;
     log.warn({ ruleName, topic: message.topic, failures }, 'Actions of a rule failed');
     if (!rule.errorAction) return;
     const report = failureReport(ruleName, message, failures);
-    const failure = await tryAction(rule.errorAction, report, message, ruleName, hops);
+    const failure = await tryAction(rule.errorAction, report, evaluate, ruleName, hops);
     if (failure)
       log.error({ ruleName, topic: message.topic, failure }, 'The error action of a rule failed too');
   }
@@ -261,13 +305,14 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   async function tryAction(
     action: Action,
     output: Value | Buffer,
-    message: Message,
+    evaluate: Evaluator,
     ruleName: string,
     hops: number,
   ): Promise<Failure | undefined> {
     let resource = '';
     try {
-      const call = planAction(action, output, message);
+      const planned = evaluate((message) => planAction(action, output, message));
+      const call = planned instanceof Promise ? await planned : planned;
       resource = resourceOf(call);
       await carryOut(call, ruleName, hops);
       return undefined;
@@ -298,7 +343,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
 
   return {
     load(ruleName, topicRulePayload) {
-      const rule = parseTopicRule(ruleName, topicRulePayload, options.getThingShadow !== undefined);
+      const rule = parseTopicRule(ruleName, topicRulePayload, options.services !== undefined);
       remove(ruleName);
       rules.set(ruleName, { rule, topicRulePayload });
       if (rule.statement.from !== undefined) byFilter.add(rule.statement.from, rule);

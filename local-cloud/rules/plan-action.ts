@@ -4,11 +4,12 @@ import type { Message } from '../engines/sql/message.ts';
 import { fillTemplate } from '../engines/sql/template.ts';
 import { isObject, type Value } from '../engines/sql/values.ts';
 import { sizeFault } from '../engines/topic-filter.ts';
-import type { Action } from './actions.ts';
+import type { Action, HeaderTemplates } from './actions.ts';
+import { headerFaults, type MqttHeaders } from './mqtt-properties.ts';
 
 export type Call =
   | { kind: 'lambda'; functionArn: string; functionName: string; event: Value }
-  | { kind: 'republish'; topic: string; payload: Buffer; qos: 0 | 1 }
+  | { kind: 'republish'; topic: string; payload: Buffer; qos: 0 | 1; headers?: MqttHeaders }
   | { kind: 'dynamoDBv2'; tableName: string; item: Record<string, JsonAttribute> }
   | { kind: 'sns'; targetArn: string; message: string; messageStructure?: 'json' }
   | { kind: 'sqs'; queueUrl: string; body: string };
@@ -45,7 +46,8 @@ export function planAction(action: Action, output: Value | Buffer, message: Mess
       }
       case 'republish': {
         const topic = filled(republishTopic(filled(fillTemplate(action.topic, message))));
-        return { kind: 'republish', topic, payload: bytesOf(output), qos: action.qos };
+        const headers = action.headers && { headers: filledHeaders(action.headers, message) };
+        return { kind: 'republish', topic, payload: bytesOf(output), qos: action.qos, ...headers };
       }
       case 'dynamoDBv2': {
         const tableName = filled(fillTemplate(action.tableName, message));
@@ -89,6 +91,24 @@ export function resourceOf(call: Call): string {
 
 function bytesOf(output: Value | Buffer): Buffer {
   return Buffer.isBuffer(output) ? output : Buffer.from(JSON.stringify(output) ?? '');
+}
+
+/** @throws where a header is not what it must be */
+function filledHeaders({ texts, userProperties }: HeaderTemplates, message: Message): MqttHeaders {
+  const headers: MqttHeaders = {};
+  for (const [name, template] of texts) {
+    const text = fillTemplate(template, message);
+    const fault = headerFaults[name](text);
+    if (fault) throw new Error(`headers.${name}: '${text}' ${fault}`);
+    headers[name] = text;
+  }
+  if (userProperties.length > 0) {
+    headers.userProperties = userProperties.map(({ key, value }) => ({
+      key: fillTemplate(key, message),
+      value: fillTemplate(value, message),
+    }));
+  }
+  return headers;
 }
 
 /** The topic that a republish names: `$$aws/…` stands for `$aws/…`. @throws where it is none */

@@ -1,10 +1,14 @@
 /** What is on disk of a message that rules act on. */
 
+import type { MessageProperties } from '../engines/sql/message.ts';
+
 export interface InboxRecord {
   /** Without Basic Ingest's prefix. */
   topic: string;
   clientId?: string;
   principal?: string;
+  sourceIp?: string;
+  properties?: MessageProperties;
   traceId: string;
   /** ms since the epoch. */
   receivedAt: number;

@@ -1,5 +1,6 @@
 /** A rule as AWS's CreateTopicRule takes it (TopicRulePayload), parsed whole: what is not known is an error by its place. */
 import * as z from 'zod';
+import { serviceFunctionNames } from '../engines/sql/functions-service.ts';
 import { parseStatement } from '../engines/sql/parser.ts';
 import { calledFunctions, type Statement } from '../engines/sql/syntax.ts';
 import { isValidFilter, sizeFault } from '../engines/topic-filter.ts';
@@ -13,7 +14,7 @@ export interface TopicRule {
   actions: Action[];
   errorAction?: Action;
   disabled: boolean;
-  /** Whether its evaluation asks other services. */
+  /** Whether its statement or its actions call other services. */
   asksOthers: boolean;
 }
 
@@ -40,14 +41,11 @@ const topicRulePayload = z.strictObject({
   errorAction: anyAction.optional(),
 });
 
-/** Work with other services while SQL is evaluated: AWS allows it everywhere but in an error action. */
-const externalFunctions = ['get_thing_shadow'];
-
 /**
- * @param hasShadows whether get_thing_shadow() reaches any
+ * @param hasServices whether functions that call other services reach any
  * @throws RuleError with every fault and its place
  */
-export function parseTopicRule(ruleName: string, payload: unknown, hasShadows: boolean): TopicRule {
+export function parseTopicRule(ruleName: string, payload: unknown, hasServices: boolean): TopicRule {
   const faults: string[] = [];
   if (!/^[a-zA-Z0-9_]{1,128}$/.test(ruleName))
     faults.push('ruleName: must be 1 to 128 of a-z, A-Z, 0-9 and _');
@@ -70,12 +68,12 @@ export function parseTopicRule(ruleName: string, payload: unknown, hasShadows: b
   const statement = attempt('sql: ', () => parseRuleSql(sql));
   const actions = given.map((action, index) => attempt(`actions.${index}.`, () => parseAction(action)));
   const errorAction = givenErrorAction && attempt('errorAction.', () => parseAction(givenErrorAction));
-  if (errorAction && externalFunctions.some((name) => calledFunctions(errorAction).has(name))) {
+  const calledIn = (tree: unknown) => serviceFunctionNames.filter((name) => calledFunctions(tree).has(name));
+  if (calledIn(errorAction).length > 0) {
     faults.push('errorAction: AWS lets no function of an error action call another service');
   }
-  if (!hasShadows && calledFunctions([statement, actions]).has('get_thing_shadow')) {
-    faults.push('get_thing_shadow() reaches no shadows here');
-  }
+  const called = calledIn([statement, actions]);
+  if (!hasServices) faults.push(...called.map((name) => `${name}() reaches no service here`));
   if (faults.length > 0 || !statement) throw new RuleError(ruleName, faults);
   return {
     ruleName,
@@ -83,7 +81,7 @@ export function parseTopicRule(ruleName: string, payload: unknown, hasShadows: b
     actions: actions.filter((action) => action !== undefined),
     ...(errorAction && { errorAction }),
     disabled: ruleDisabled,
-    asksOthers: externalFunctions.some((name) => calledFunctions(statement).has(name)),
+    asksOthers: called.length > 0,
   };
 }
 

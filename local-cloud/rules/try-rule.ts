@@ -37,8 +37,8 @@ export function tryRule(rule: TopicRule, published: string, given: Message): Tri
   const trial: Trial = { ruleName: rule.ruleName, topic, from, fires: false, actions: [] };
   if (!from.matches) return trial;
   const { where } = rule.statement;
-  if (where) trial.where = explain(where, message.payload, message);
   try {
+    if (where) trial.where = explain(where, message.payload, message);
     const evaluation = evaluateStatement(rule.statement, message);
     if (!evaluation.fires) return trial;
     const { output } = evaluation;

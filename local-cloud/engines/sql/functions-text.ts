@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { inBounds, inTime } from './bounded.ts';
 import { literalText, ofTexts, type SqlFunction } from './function.ts';
+import { md2 } from './md2.ts';
 import type { Expression } from './syntax.ts';
 import { toInt, toText, type Value } from './values.ts';
 
@@ -116,6 +117,7 @@ export const textFunctions: Record<string, SqlFunction> = {
   lower: ofTexts(1, (text) => text.toLowerCase()),
   lpad: pad((text, spaces) => spaces + text),
   ltrim: ofTexts(1, (text) => text.replace(/^[\t ]+/, '')),
+  md2: ofTexts(1, md2),
   md5: digest('md5'),
   numbytes: ofTexts(1, (text) => Buffer.byteLength(text)),
   regexp_matches: {

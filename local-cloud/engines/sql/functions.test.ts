@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { functions } from './functions.ts';
+import type { Message } from './message.ts';
 import { evaluateText, message, payload } from './sample-message.ts';
 import type { Value } from './values.ts';
 
@@ -99,6 +100,13 @@ const calls: [string, unknown][] = [
   ["ltrim(' h i ')", 'h i '],
   ["rtrim(' h i ')", ' h i'],
   ["trim(' hi ')", 'hi'],
+  ["md2('')", '8350e5a3e24c153df2275c9f80692773'],
+  ["md2('a')", '32ec01ec4a6dac72c0ab96fb34c0b5d1'],
+  [
+    "md2('12345678901234567890123456789012345678901234567890123456789012345678901234567890')",
+    'd5976f79d83d3a0dc9806c3c66f3efd8',
+  ],
+  ['md2(missing)', undefined],
   ["md5('hello')", '5d41402abc4b2a76b9719d911017c592'],
   ["sha1('')", 'da39a3ee5e6b4b0d3255bfef95601890afd80709'],
   ["length(sha224('a'))", 56],
@@ -181,14 +189,57 @@ const calls: [string, unknown][] = [
   ["trunc('x', 1)", undefined],
   ["get_thing_shadow('demo_val1', 'role', 'arn').state.desired.role", 'active'],
   ["get_thing_shadow('demo_val1', 'arn')", undefined],
+  ['get_thing_shadow(missing, missing, 1)', undefined],
+  ['sourceip()', '203.0.113.9'],
+  ["get_mqtt_property('content_type')", 'text/plain'],
+  ["get_mqtt_property('response_topic')", 'answers/1'],
+  ["get_mqtt_property('correlation_data')", 'AQI='],
+  ["get_mqtt_property('format_indicator')", 'UTF8_DATA'],
+  ["get_mqtt_property('other')", undefined],
+  ['get_mqtt_property(missing)', undefined],
+  ["get_user_properties('k')", ['v1', 'v2']],
+  ["get_user_properties('other')", ['o']],
+  ["get_user_properties('none')", undefined],
+  ['get_user_properties(missing)', undefined],
+  ['get_user_properties()', [{ k: 'v1' }, { other: 'o' }, { k: 'v2' }]],
+  ["get_registry_data('DescribeThing', 'demo_val1', 'arn').attributes.zone", 'a'],
+  ["get_registry_data('DescribeThing', 'nobody', 'arn')", undefined],
+  ["get_registry_data('DescribeThing', missing, 'arn')", undefined],
+  ["aws_lambda('arn:f', {'n': value})", { function: 'arn:f', input: { n: 5 } }],
+  ["aws_lambda('arn:f', *).input.text", 'abc'],
+  ["aws_lambda('arn:f', missing)", undefined],
+  ['aws_lambda(missing, 1)', undefined],
+  ["get_dynamodb('t', 'id', 5, 'arn')", { table: 't', key: { id: 5 } }],
+  ["get_dynamodb('t', 'id', text, 'at', 7, 'arn').key", { id: 'abc', at: 7 }],
+  ["get_dynamodb('t', 'id', missing, 'arn')", undefined],
+  ["get_dynamodb('t', 'id', true, 'arn')", undefined],
+  ["get_dynamodb('t', 'id', 1, 'at', missing, 'arn')", undefined],
 ];
+/** What services answer, and the message brings. */
+const around: Partial<Message> = {
+  sourceIp: '203.0.113.9',
+  properties: {
+    isUtf8: true,
+    contentType: 'text/plain',
+    responseTopic: 'answers/1',
+    correlationData: 'AQI=',
+    userProperties: [
+      ['k', 'v1'],
+      ['other', 'o'],
+      ['k', 'v2'],
+    ],
+  },
+  getThingShadow: (_, name) => (name === 'role' ? { state: { desired: { role: 'active' } } } : undefined),
+  getRegistryData: (api, thing) =>
+    api === 'DescribeThing' && thing === 'demo_val1' ? { attributes: { zone: 'a' } } : undefined,
+  ask: (question) =>
+    question.call === 'aws_lambda'
+      ? { function: question.functionArn, input: question.input }
+      : { table: question.tableName, key: question.key },
+};
 
 test.each(calls)('%s is %p', (expression, expected) => {
-  const shadows = {
-    getThingShadow: (_: string, name?: string) =>
-      name === 'role' ? { state: { desired: { role: 'active' } } } : undefined,
-  };
-  const value = evaluateText(expression, shadows);
+  const value = evaluateText(expression, around);
   if (typeof expected === 'number') expect(value).toBeCloseTo(expected, 10);
   else expect(value).toEqual(expected);
 });
@@ -200,13 +251,21 @@ test('every function has a line in the table', () => {
   expect([...functions.keys()].filter((name) => !named.has(name))).toEqual([]);
 });
 
+test('a message without properties of MQTT 5, and without an address', () => {
+  const read = (expression: string) => evaluateText(expression);
+  expect(read("get_mqtt_property('content_type')")).toBeUndefined();
+  expect(read("get_mqtt_property('format_indicator')")).toBe('UNSPECIFIED_BYTES');
+  expect(read('get_user_properties()')).toBeUndefined();
+  expect(read('sourceip()')).toBeUndefined();
+});
+
 test('clientid and principal are those of the message', () => {
   const sent = { clientId: 'demo_val1', principal: 'ba67' };
   expect(evaluateText("clientid() + ' ' + principal()", sent)).toBe('demo_val1 ba67');
 });
 
 test('functions of any values give a value and do not throw', () => {
-  const given = message(payload, { getThingShadow: () => undefined });
+  const given = message(payload, around);
   fc.assert(
     fc.property(
       fc.constantFrom(...functions.values()),

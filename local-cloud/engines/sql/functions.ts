@@ -2,6 +2,7 @@
 import type { SqlFunction } from './function.ts';
 import { messageFunctions } from './functions-message.ts';
 import { numberFunctions } from './functions-number.ts';
+import { serviceFunctions } from './functions-service.ts';
 import { textFunctions } from './functions-text.ts';
 import { timeFunctions } from './functions-time.ts';
 import { valueFunctions } from './functions-value.ts';
@@ -11,20 +12,12 @@ export const functions: ReadonlyMap<string, SqlFunction> = new Map(
   Object.entries({
     ...messageFunctions,
     ...numberFunctions,
+    ...serviceFunctions,
     ...textFunctions,
     ...timeFunctions,
     ...valueFunctions,
   }),
 );
 
-export const functionsElsewhere: ReadonlySet<string> = new Set([
-  'aws_lambda',
-  'get_dynamodb',
-  'get_mqtt_property',
-  'get_registry_data',
-  'get_secret',
-  'get_user_properties',
-  'machinelearning_predict',
-  'md2',
-  'sourceip',
-]);
+/** AWS Secrets Manager is not in the local cloud; Amazon Machine Learning is no more. */
+export const functionsElsewhere: ReadonlySet<string> = new Set(['get_secret', 'machinelearning_predict']);

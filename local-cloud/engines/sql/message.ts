@@ -1,6 +1,23 @@
 /** A message as the SQL sees it. */
 import type { ObjectValue, Value } from './values.ts';
 
+export type RegistryApi = 'DescribeThing' | 'ListThingGroupsForThing';
+
+/** To a service that takes its time. */
+export type Question =
+  | { call: 'aws_lambda'; functionArn: string; input: Value }
+  | { call: 'get_dynamodb'; tableName: string; key: ObjectValue };
+
+/** Of MQTT 5. */
+export interface MessageProperties {
+  isUtf8?: boolean;
+  contentType?: string;
+  responseTopic?: string;
+  /** base64 */
+  correlationData?: string;
+  userProperties?: [key: string, value: string][];
+}
+
 export interface Message {
   /** Undefined where the bytes are no JSON. */
   payload: Value;
@@ -9,6 +26,9 @@ export interface Message {
   topic: string;
   clientId?: string;
   principal?: string;
+  /** The publisher's. */
+  sourceIp?: string;
+  properties?: MessageProperties;
   traceId: string;
   accountId: string;
   /** When the rules engine received it, ms since the epoch. */
@@ -19,6 +39,10 @@ export interface Message {
   random(): number;
   /** The shadow's document, as its get answers; undefined where there is none. */
   getThingShadow?(thing: string, shadow: string | undefined): ObjectValue | undefined;
+  /** What the API answers; undefined where it has nothing. */
+  getRegistryData?(api: RegistryApi, thing: string): Value;
+  /** Of `answers.ts`. */
+  ask?(question: Question): Value;
 }
 
 /** A value of more levels would end what walks it, which calls itself once a level. */

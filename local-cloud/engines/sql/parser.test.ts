@@ -35,7 +35,7 @@ test.each([
   ["SELECT 1e999 AS x FROM 'a'", 8, /beyond double precision/],
   ["SELECT x AS y, ? AS z FROM 'a'", 16, /"\?" means nothing/],
   ["SELECT nosuch(1) AS x FROM 'a'", 8, /nosuch\(\) is not a function/],
-  ["SELECT aws_lambda('arn', *) AS x FROM 'a'", 8, /aws_lambda\(\) is not in the local cloud/],
+  ["SELECT get_secret('arn', *) AS x FROM 'a'", 8, /get_secret\(\) is not in the local cloud/],
   ["SELECT upper() AS x FROM 'a'", 8, /upper\(\) takes 1 arguments, not 0/],
   ["SELECT substring(a) AS x FROM 'a'", 8, /takes 2 to 3 arguments/],
   ["SELECT encode(a, 'hex') AS x FROM 'a'", 8, /the scheme is the literal 'base64'/],

@@ -181,7 +181,7 @@ class Parser {
       this.#expectSymbol(')');
       return inner;
     }
-    if (this.#takeSymbol('[')) return { kind: 'array', elements: this.#list(']', () => this.expression()) };
+    if (this.#takeSymbol('[')) return { kind: 'array', elements: this.#list(']', () => this.#part()) };
     if (this.#takeSymbol('{')) return { kind: 'object', members: this.#list('}', () => this.#member()) };
     if (token.kind !== 'word') return this.#fail(`an expression is expected, not ${this.#shown()}`);
     if (this.#takeWord('TRUE')) return { kind: 'literal', value: true };
@@ -245,9 +245,7 @@ class Parser {
       throw new SqlError(this.#text, at, `${written}() ${why}`);
     }
     this.#expectSymbol('(');
-    const given = this.#list(')', () =>
-      this.#starArgument() ? ({ kind: 'star' } as const) : this.expression(),
-    );
+    const given = this.#list(')', () => this.#part());
     const [least, most] = definition.arity;
     if (given.length < least || given.length > most) {
       const wanted =
@@ -259,8 +257,9 @@ class Parser {
     return { kind: 'call', name, arguments: given, at };
   }
 
-  #starArgument(): boolean {
-    return this.#takeSymbol('*');
+  /** Of a list, where the whole message may stand, too. */
+  #part(): Expression {
+    return this.#takeSymbol('*') ? { kind: 'star' } : this.expression();
   }
 
   #member(): { key: string; value: Expression } {
@@ -268,7 +267,7 @@ class Parser {
     if (token.kind !== 'string')
       throw new SqlError(this.#text, token.at, 'a key of an object is a string in quotes');
     this.#expectSymbol(':');
-    return { key: token.value, value: this.expression() };
+    return { key: token.value, value: this.#part() };
   }
 
   #list<T>(close: string, element: () => T): T[] {
