@@ -14,7 +14,7 @@ import {
   IoTClient,
 } from '@aws-sdk/client-iot';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { ownBundles } from '../../local-fleet/bundles.ts';
+import { bundleCommands, ownBundles } from '../../local-fleet/bundles.ts';
 import { type ReadyLine, waitForReadyLine } from '../../local-fleet/ready-line.ts';
 
 export interface CloudProcess {
@@ -32,22 +32,12 @@ export async function startCloud(folder: string, more: readonly string[] = []): 
   mkdirSync(folder, { recursive: true });
   const out = join(folder, `out-${++runs}`);
   const since = performance.now();
-  const args = [join(ownBundles(), 'local-cloud.js'), '--data', join(folder, 'data'), '--json'];
-  const child = spawn(
-    process.execPath,
-    [
-      ...(process.env.PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []),
-      ...args,
-      '--mqtt-port',
-      '0',
-      '--https-port',
-      '0',
-      '--log-level',
-      'warn',
-      ...more,
-    ],
-    { stdio: ['ignore', openSync(out, 'w'), openSync(join(folder, 'log'), 'a')] },
-  );
+  const [node = '', ...args] = bundleCommands(ownBundles()).cloud;
+  args.push('--data', join(folder, 'data'), '--json', '--mqtt-port', '0', '--https-port', '0');
+  args.push('--log-level', 'warn', ...more);
+  const child = spawn(node, args, {
+    stdio: ['ignore', openSync(out, 'w'), openSync(join(folder, 'log'), 'a')],
+  });
   const ended = () =>
     child.exitCode === null && child.signalCode === null
       ? undefined
