@@ -18,6 +18,7 @@ import { formatVersion } from '../store/folder.ts';
 import { writeBackup } from './backup.ts';
 import { type CheckReport, entryOf, FolderCheck } from './check.ts';
 import { filesOf } from './files.ts';
+import { findingsOf, storeFaults } from './store-faults.ts';
 
 const socketName = 'admin.sock';
 /** Its snapshots keep what was replaced on disk, so a reader that sleeps is cut. */
@@ -81,7 +82,8 @@ async function serve(
   const taken = snapshot();
   try {
     if (act === '/check') {
-      const report = await checkSnapshot(taken, checkFiles());
+      const beside = [...findingsOf(await storeFaults(dataDir, true)), ...checkFiles()];
+      const report = await checkSnapshot(taken, beside);
       response.writeHead(200).end(JSON.stringify(report));
       return;
     }

@@ -12,12 +12,18 @@ import { askRunning, checkSnapshot } from './admin.ts';
 import { writeBackup } from './backup.ts';
 import type { CheckReport } from './check.ts';
 import { filesOf } from './files.ts';
+import { findingsOf, storeFaults } from './store-faults.ts';
 
 async function textOf(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
 }
+
+const notOpened = {
+  place: 'store',
+  what: 'it was not opened and its records were not read, for that drops what is damaged: copy the folder first, or take a backup',
+};
 
 /** @throws StoreError */
 export async function checkFolder(dataDir: string): Promise<CheckReport & { running: boolean }> {
@@ -28,9 +34,15 @@ export async function checkFolder(dataDir: string): Promise<CheckReport & { runn
     if (answer.statusCode !== 200) throw new StoreError(`The running cloud could not check itself: ${text}`);
     return { ...(JSON.parse(text) as CheckReport), running: true };
   }
+  const damaged = await storeFaults(dataDir, false);
+  if (damaged.some(({ isInLog }) => isInLog)) {
+    damaged.push({ ...notOpened, isInLog: false });
+    return { ok: false, read: {}, findings: findingsOf(damaged), findingsLeftOut: 0, running: false };
+  }
   const disk = await openFolder(dataDir, { asItIs: true });
   try {
-    return { ...(await checkSnapshot(disk.snapshot(), credentialFaults(dataDir))), running: false };
+    const beside = [...findingsOf(damaged), ...credentialFaults(dataDir)];
+    return { ...(await checkSnapshot(disk.snapshot(), beside)), running: false };
   } finally {
     await disk.close();
   }

@@ -117,6 +117,9 @@ test('check reads everything and names what is broken', async () => {
     ['things', 'demo_d', JSON.stringify({ thingName: 'other', thingId: 'i', attributes: {}, version: 1 })],
     ['group-things', pairKey('nobody', 'demo_d'), '1'],
     ['retained', 'a/b', '{"payload":"not base64!","qos":0,"atMs":1}'],
+    ['sessions', 'x', '{"id":"x","kind":4,"expirySeconds":1,"subscriptions":[]}'],
+    ['queued', 'x 1', '{"topic":"a","payload":"?","qos":1}'],
+    ['rule-messages', '1', '{"topic":"a","payload":"","hops":1,"runs":0}'],
     ['policies', 'p', '{"policyName":"p","document":"{}","createdAt":1}'],
     [
       'certificates',
@@ -149,12 +152,51 @@ test('check reads everything and names what is broken', async () => {
     /cloud\/group-things nobody\/demo_d: it names nobody, which is not in thing-groups/,
     /cloud\/retained a\/b: payload/,
     /cloud\/policies p: .*Statement/,
+    /cloud\/sessions x: kind/,
+    /cloud\/queued x\/1: payload/,
+    /cloud\/rule-messages 1: rules/,
     /cloud\/certificates (ab)+: its certificate can't be read/,
     /dynamodb\/beam-sign \[\{"S":"chain-1\/CC"\}\]: it is not under its own key's hash/,
     /dynamodb\/gone "00": there is no table gone/,
     /credentials\/access-key\.json: it is not the local cloud's access key/,
   ])
     expect(told).toMatch(expected);
+});
+
+test('check finds a flipped byte of the store, and does not open a store whose log it is in', async () => {
+  await fill();
+  // A second start makes a table of the log of the first.
+  await (await openBoth()).close();
+  const flip = (end: string): (() => void) => {
+    const name = readdirSync(join(data, 'store')).find((each) => each.endsWith(end)) ?? '';
+    const path = join(data, 'store', name);
+    const whole = readFileSync(path);
+    const flipped = Buffer.from(whole);
+    flipped[20] = (flipped[20] as number) ^ 1;
+    writeFileSync(path, flipped);
+    return () => writeFileSync(path, whole);
+  };
+  const mendTable = flip('.ldb');
+  expect((await checkFolder(data)).findings).toContainEqual({
+    place: expect.stringMatching(/^store\/\d+\.ldb$/),
+    what: 'the checksum of the block at byte 0 is wrong',
+  });
+  mendTable();
+  const { store, close } = await openBoth();
+  await store.shadows.put('demo_a role', shadow(2));
+  await close();
+  const mendLog = flip('.log');
+  for (let time = 0; time < 2; time++) {
+    expect((await checkFolder(data)).findings).toEqual([
+      {
+        place: expect.stringMatching(/^store\/\d+\.log$/),
+        what: 'the checksum of the record at byte 0 is wrong',
+      },
+      { place: 'store', what: expect.stringMatching(/was not opened/) },
+    ]);
+  }
+  mendLog();
+  expect(await checkFolder(data)).toMatchObject({ ok: true });
 });
 
 test('a backup of a folder that is written to meanwhile is of one moment', async () => {

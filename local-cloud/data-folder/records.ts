@@ -15,6 +15,13 @@ const texts = z.record(z.string(), z.string());
 const tree = z.record(z.string(), z.unknown());
 const section = z.looseObject({ state: tree.optional(), metadata: tree.optional() });
 
+const message = z.looseObject({
+  topic: z.string(),
+  payload: z.base64(),
+  qos: z.union([z.literal(0), z.literal(1)]),
+});
+const pair = z.literal(1);
+
 /** Members that are not named here are let pass: a record may have more. */
 const shapes: Record<string, z.ZodType> = {
   shadows: z.looseObject({
@@ -84,6 +91,32 @@ const shapes: Record<string, z.ZodType> = {
   subscriptions: z.looseObject({ subscriptionArn: z.string(), topicArn: z.string(), endpoint: z.string() }),
   deliveries: z.looseObject({ subscriptionArn: z.string(), notification: tree, attempts: z.number() }),
   queues: z.looseObject({ name: z.string(), attributes: texts }),
+  'group-things': pair,
+  'thing-groups-of': pair,
+  'policy-targets': pair,
+  'target-policies': pair,
+  'thing-principals': pair,
+  'principal-things': pair,
+  'policy-versions': z.looseObject({ document: z.string() }),
+  'role-aliases': z.looseObject({ roleAlias: z.string(), roleArn: z.string() }),
+  tags: texts,
+  'provisioning-templates': z.looseObject({ templateName: z.string(), defaultVersionId: z.number().int() }),
+  'provisioning-versions': z.looseObject({ body: z.string() }),
+  'rule-messages': z.looseObject({
+    topic: z.string(),
+    payload: z.base64(),
+    rules: z.array(z.string()),
+    hops: z.number().int(),
+    runs: z.number().int(),
+  }),
+  sessions: z.looseObject({
+    id: z.string(),
+    kind: z.union([z.literal(3), z.literal(5)]),
+    expirySeconds: z.number(),
+    subscriptions: z.array(z.looseObject({ filter: z.string(), qos: z.number() })),
+  }),
+  queued: message,
+  marks: z.number(),
   'queue-messages': z.looseObject({ messageId: z.string(), body: z.string(), sentAtMs: z.number() }),
 };
 
@@ -95,6 +128,8 @@ const nameMembers: Record<string, string> = {
   certificates: 'certificateId',
   'ca-certificates': 'certificateId',
   policies: 'policyName',
+  'role-aliases': 'roleAlias',
+  'provisioning-templates': 'templateName',
   'topic-rules': 'ruleName',
   functions: 'name',
   'lambda-events': 'requestId',
@@ -128,7 +163,8 @@ function contentFault(table: string, key: string, value: Record<string, unknown>
     if (table === 'shadows') return shadowFault(key);
     if (table === 'certificates' || table === 'ca-certificates')
       return certificateFault(key, String(value.pem));
-    if (table === 'policies' && typeof value.document === 'string') parsePolicy(value.document);
+    if (['policies', 'policy-versions'].includes(table) && typeof value.document === 'string')
+      parsePolicy(value.document);
     if (table === 'topic-rules') parseTopicRule(key, value.payload, true);
     if (table === 'event-rules') parseSchedule(String(value.scheduleExpression));
   } catch (error) {
