@@ -12,6 +12,7 @@ import type { KeyAndCertificate } from '../tls/issuer.ts';
 import type { BrokerParts } from './broker-parts.ts';
 import { Connection, type ConnectionEvents } from './connection.ts';
 import { createDelayedWills } from './delayed-wills.ts';
+import { type DirectOutcome, sendDirect } from './direct-message.ts';
 import {
   type Announcement,
   type Asker,
@@ -108,6 +109,13 @@ export interface Broker {
   announce(topic: string, payload: LazyBytes, hops: number): Announcement;
   /** To the one connection that asked, if it is still there and subscribed to the topic, at QoS 0. */
   answerTo(asker: Asker, topic: string, payload: Buffer): void;
+  /** To one client, subscribed or not. @param confirmMsMax left out: at QoS 0 */
+  sendDirect(
+    clientId: string,
+    topic: string,
+    payload: Buffer,
+    options: { properties?: MessageProperties; confirmMsMax?: number },
+  ): Promise<DirectOutcome>;
   connectedClients(): string[];
   /** undefined where the client is not connected and has no session (AWS: GetConnection, ListSubscriptions). */
   connectionOf(clientId: string): ConnectionSummary | undefined;
@@ -374,6 +382,11 @@ export function createBroker(options: BrokerOptions): Broker {
       if (!connection?.session || connection.peer.principal.id !== principalId) return;
       if (!router.route(topic).has(connection.session)) return;
       connection.sendAtMostOnce({ topic, payload, qos: 0, retain: false }, false);
+    },
+    sendDirect(clientId, topic, payload, { properties, confirmMsMax }) {
+      const message: Message = { topic, payload, qos: 1, retain: false };
+      if (properties) message.properties = properties;
+      return sendDirect(live.get(clientId), message, confirmMsMax);
     },
     connectedClients: () => [...live.keys()],
     connectionOf(clientId) {

@@ -51,6 +51,8 @@ export class Session {
   endReason: DisconnectReason | undefined;
   link: Link | undefined;
   readonly #inFlight = new Map<number, Outgoing>();
+  /** Messages that went past the queue, each with what its acknowledgement sets off. */
+  readonly #direct = new Map<number, () => void>();
   #lastMessageId = 0;
   /** How many at the head of the queue waited for the client to come back. */
   #storedCount = 0;
@@ -81,7 +83,7 @@ export class Session {
     if (!link) return;
     while (
       this.queue.length > 0 &&
-      this.#inFlight.size < link.inFlightMax &&
+      this.#inFlight.size + this.#direct.size < link.inFlightMax &&
       link.isReady(this.#storedCount > 0)
     ) {
       const outgoing = this.queue.shift();
@@ -100,7 +102,27 @@ export class Session {
     }
   }
 
+  /**
+   * Sends one message past the queue and the subscriptions, once: a connection that ends has lost it.
+   * @returns false where the client has as much unacknowledged as it may have, or does not take it
+   */
+  sendDirect(message: Message, acknowledged: () => void): boolean {
+    const { link } = this;
+    if (!link || this.#inFlight.size + this.#direct.size >= link.inFlightMax) return false;
+    const messageId = this.#freeMessageId();
+    this.#direct.set(messageId, acknowledged);
+    if (link.sendMessage(message, 1, false, messageId)) return true;
+    this.#direct.delete(messageId);
+    return false;
+  }
+
   acknowledge(messageId: number): Outgoing | undefined {
+    const direct = this.#direct.get(messageId);
+    if (direct) {
+      this.#direct.delete(messageId);
+      direct();
+      return undefined;
+    }
     const outgoing = this.#inFlight.get(messageId);
     this.#inFlight.delete(messageId);
     return outgoing;
@@ -116,12 +138,13 @@ export class Session {
     this.link = undefined;
     this.queue.unshift(...this.#inFlight.values());
     this.#inFlight.clear();
+    this.#direct.clear();
   }
 
   #freeMessageId(): number {
     do {
       this.#lastMessageId = (this.#lastMessageId % 65_535) + 1;
-    } while (this.#inFlight.has(this.#lastMessageId));
+    } while (this.#inFlight.has(this.#lastMessageId) || this.#direct.has(this.#lastMessageId));
     return this.#lastMessageId;
   }
 }

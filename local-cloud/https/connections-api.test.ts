@@ -6,11 +6,13 @@ import {
   IoTDataPlaneClient,
   ListSubscriptionsCommand,
   PublishCommand,
+  SendDirectMessageCommand,
 } from '@aws-sdk/client-iot-data-plane';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { IPublishPacket } from 'mqtt-packet';
 import { closed, listen, openTestCloud, settle, type TestCloud } from '../core-fixture.ts';
+import { arn } from '../registry/arns.ts';
 
 let cloud: TestCloud;
 let data: IoTDataPlaneClient;
@@ -110,4 +112,52 @@ test('Publish carries the properties of MQTT 5, and keeps off reserved topics', 
   await refused('$aws/things/x/shadow/update', 'InvalidRequestException', { retain: true });
   await refused('a/+', 'InvalidRequestException');
   await refused('a', 'InvalidRequestException', { responseTopic: 'b/#' });
+});
+
+test('a direct message comes to its client without a subscription, and its acknowledgement can be waited for', async () => {
+  const device = await cloud.device('demo_direct');
+  const clientId = device.thing;
+  const direct = (more = {}) =>
+    data.send(
+      new SendDirectMessageCommand({ clientId, topic: 'direct/1', payload: Buffer.from('hello'), ...more }),
+    );
+  await expect(direct()).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  const client = await cloud.connect(device, { protocolVersion: 5 });
+  const inbox = listen(client);
+  const packets: IPublishPacket[] = [];
+  client.on('message', (_topic, _payload, packet) => void packets.push(packet));
+  expect(await direct()).toMatchObject({ message: 'OK' });
+  await direct({
+    confirmation: true,
+    contentType: 'text/plain',
+    userProperties: JSON.stringify([{ a: '1' }]),
+  });
+  await inbox.until(2);
+  expect(inbox.heard.map(({ topic, text, qos }) => [topic, text, qos])).toEqual([
+    ['direct/1', 'hello', 0],
+    ['direct/1', 'hello', 1],
+  ]);
+  expect(packets[1]?.properties).toMatchObject({ contentType: 'text/plain' });
+  // Its QoS 1 messages by subscription have other numbers.
+  await client.subscribeAsync('direct/2', { qos: 1 });
+  await data.send(new PublishCommand({ topic: 'direct/2', qos: 1, payload: Buffer.from('x') }));
+  await inbox.until(3);
+  client.handleMessage = () => undefined;
+  await expect(direct({ confirmation: true, timeout: 1 })).rejects.toMatchObject({
+    name: 'GatewayTimeoutException',
+    $metadata: { httpStatusCode: 504 },
+  });
+  await expect(direct({ confirmation: true, timeout: 16 })).rejects.toMatchObject({
+    name: 'InvalidRequestException',
+  });
+  await expect(direct({ topic: 'a/#' })).rejects.toMatchObject({ name: 'InvalidRequestException' });
+  await expect(direct({ topic: '$aws/x' })).rejects.toMatchObject({ name: 'ForbiddenException' });
+  await cloud.core.registry.policies.detach('all', arn('cert', device.certificateId));
+  const connectOnly = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: 'iot:Connect', Resource: '*' }],
+  });
+  await cloud.core.registry.policies.ensure('connect', connectOnly);
+  await cloud.core.registry.policies.attach('connect', arn('cert', device.certificateId));
+  await expect(direct()).rejects.toMatchObject({ name: 'ForbiddenException' });
 });

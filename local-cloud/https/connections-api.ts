@@ -7,7 +7,7 @@ import { page } from './operation.ts';
 
 const subscriptionsPageSize = 20;
 
-function clientIdOf({ labels }: DataRequest): string {
+export function clientIdOf({ labels }: DataRequest): string {
   const clientId = labels.clientId ?? '';
   if (clientId === '' || clientId.startsWith('$')) throw invalidRequest(`Invalid client id: ${clientId}`);
   return clientId;
@@ -16,7 +16,7 @@ function clientIdOf({ labels }: DataRequest): string {
 const unknown = (clientId: string) => notFound(`The client ${clientId} is not connected, and has no session`);
 
 /** AWS's examples write TRUE, its SDK writes true. */
-function flag({ query }: DataRequest, name: string): boolean {
+export function flag({ query }: DataRequest, name: string): boolean {
   const text = query.get(name)?.toLowerCase() ?? 'false';
   if (text !== 'true' && text !== 'false') throw invalidRequest(`${name} must be true or false: ${text}`);
   return text === 'true';

@@ -8,6 +8,7 @@ import type { ShadowService } from '../shadow-service.ts';
 import { pairKey, type Store } from '../store/store.ts';
 import { connectionOperations } from './connections-api.ts';
 import type { DataHandler, DataRequest } from './data-request.ts';
+import { directMessageOperation } from './direct-message-api.ts';
 import { page } from './operation.ts';
 import { publishOperation } from './publish-api.ts';
 
@@ -33,7 +34,7 @@ function keyOf({ labels, query }: DataRequest): ShadowKey {
 export function dataOperations(
   store: Store,
   shadows: ShadowService,
-  broker: () => Pick<Broker, 'publish' | 'disconnect' | 'connectionOf'>,
+  broker: () => Pick<Broker, 'publish' | 'sendDirect' | 'disconnect' | 'connectionOf'>,
   nowMs: () => number,
 ): Map<string, DataHandler> {
   const shadowHandler =
@@ -81,6 +82,7 @@ export function dataOperations(
       },
     ],
     publishOperation(broker),
+    directMessageOperation(broker),
     ...connectionOperations(broker),
     [
       'GetRetainedMessage',

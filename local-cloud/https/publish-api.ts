@@ -46,7 +46,7 @@ function userPropertiesOf(base64: string): Record<string, string | string[]> {
   return properties;
 }
 
-function propertiesOf({ query, headers }: DataRequest): MessageProperties {
+export function propertiesOf({ query, headers }: DataRequest): MessageProperties {
   const properties: MessageProperties = {};
   const header = (name: string) => headers[`${headerPrefix}${name}`];
   const format = header('payload-format-indicator');
