@@ -1,6 +1,6 @@
 /**
  * `npm run test:infra`: Terraform's modules and examples, validated and tested with a mocked provider; what they render compared with what
- * the local cloud reads; their IAM policies judged by parliament. What can't run here is skipped by name, with the reason.
+ * the local cloud reads; their IAM policies judged by parliament; what servers are made of, and how they are installed. What can't run here is skipped by name, with the reason.
  * The last line is `N passed, N failed, N skipped`; exit 0 only if nothing failed.
  */
 import { spawnSync } from 'node:child_process';
@@ -8,16 +8,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { currentBundles } from '../../build/bundle.js';
+import { checkAddressAndRegistration, checkMounts, missingAwsCli, missingMounts } from './install.js';
 import { judge, missingPython, policiesOf } from './policies.js';
+import { checkShell, checkUnits, missingTool } from './server-files.js';
 import { checkRoots, infra, missing, renderedResources, roots } from './terraform.js';
 
 const count = { passed: 0, failed: 0, skipped: 0 };
 
-/** @param {string} name @param {() => boolean} run */
-function check(name, run) {
+/** @param {string} name @param {() => boolean | Promise<boolean>} run */
+async function check(name, run) {
   let passed = false;
   try {
-    passed = run();
+    passed = await run();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
   }
@@ -69,25 +71,25 @@ if (noTerraform) {
   skip(judged, noTerraform);
 } else {
   const lambdas = join(await currentBundles(), 'lambdas');
-  check(`terraform fmt, validate, test: ${roots.map((root) => `infra/${root}`).join(', ')}`, () =>
+  await check(`terraform fmt, validate, test: ${roots.map((root) => `infra/${root}`).join(', ')}`, () =>
     checkRoots(lambdas),
   );
   let resources = [];
-  check('mocked plans', () => {
+  await check('mocked plans', () => {
     resources = renderedResources();
     return resources.length > 0;
   });
-  check(compared, () => compares(resources));
+  await check(compared, () => compares(resources));
   if (noPython) skip(judged, noPython);
   else {
-    check(judged, () => {
+    await check(judged, () => {
       const policies = policiesOf(resources);
       const findings = judge(policies);
       for (const finding of findings) console.error(finding);
       console.log(`${policies.length} policies, ${findings.length} findings`);
       return policies.length > 0 && findings.length === 0;
     });
-    check('parliament finds a wrong action, resource and condition', () => {
+    await check('parliament finds a wrong action, resource and condition', () => {
       const findings = judge(
         knownFaults.map(({ fault, with: change }) => ({
           name: fault,
@@ -97,6 +99,31 @@ if (noTerraform) {
       return knownFaults.every(({ fault }) => findings.some((finding) => finding.startsWith(`${fault}:`)));
     });
   }
+}
+for (const { name, missing: reason, run } of [
+  {
+    name: 'shell scripts of servers, judged by shellcheck',
+    missing: missingTool('shellcheck'),
+    run: checkShell,
+  },
+  {
+    name: 'systemd units, verified, and as closed as they were',
+    missing: missingTool('systemd-analyze'),
+    run: checkUnits,
+  },
+  {
+    name: 'install.sh mounts a volume: a new one, and one from a snapshot',
+    missing: missingMounts(),
+    run: checkMounts,
+  },
+  {
+    name: 'install.sh takes an Elastic IP, and registers (EC2, SSM and the metadata are a stand-in; `beam` notes its call)',
+    missing: missingAwsCli(),
+    run: checkAddressAndRegistration,
+  },
+]) {
+  if (reason) skip(name, reason);
+  else await check(name, run);
 }
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
 process.exit(count.failed === 0 ? 0 : 1);

@@ -7,6 +7,8 @@ umask 022
 : "${INSTALL_ENV:=/etc/beam/install.env}"
 gaiad_home=/var/lib/gaiad
 beam_home=/var/lib/beam
+disks=/dev/disk/by-id
+metadata_service=http://169.254.169.254/latest
 # shellcheck source=/dev/null
 . "$INSTALL_ENV"
 export AWS_DEFAULT_REGION=$REGION
@@ -35,8 +37,8 @@ fetch() {
 
 metadata() {
   local token
-  token=$(curl --fail --silent --show-error -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)
-  curl --fail --silent --show-error -H "X-aws-ec2-metadata-token: $token" "http://169.254.169.254/latest/meta-data/$1"
+  token=$(curl --fail --silent --show-error -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "$metadata_service/api/token")
+  curl --fail --silent --show-error -H "X-aws-ec2-metadata-token: $token" "$metadata_service/meta-data/$1"
 }
 
 install_node_js() {
@@ -77,7 +79,7 @@ install_gaiad() {
 # The chain's data alone is on the volume: keys and identity stay on this machine's own.
 mount_data() {
   [[ -n $DATA_VOLUME_ID ]] || return 0
-  local device="/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${DATA_VOLUME_ID/-/}"
+  local device="$disks/nvme-Amazon_Elastic_Block_Store_${DATA_VOLUME_ID/-/}"
   [[ -e $device ]] || fail "the volume $DATA_VOLUME_ID is not attached yet; it will be looked for again"
   if ! blkid "$device" >/dev/null; then mkfs.ext4 -q -L beam-data "$device"; fi
   install -d -o gaiad -g gaiad -m 2770 "$gaiad_home/data"
