@@ -3,7 +3,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { CertificateFileError } from '../protocol/certificates.ts';
-import { writeWhole } from './write-whole.ts';
+import { writeServersOwn } from './write-whole.ts';
 
 /** A new key as PKCS #8 PEM. */
 export function makeDeviceKey(): string {
@@ -12,14 +12,14 @@ export function makeDeviceKey(): string {
 }
 
 /**
- * The key in `path`, made there (mode 0600) where it is missing. A key that is there is never replaced.
+ * The key in `path`, made there (mode 0600, or 0640 in a shared folder) where it is missing. A key that is there is never replaced.
  * @returns PEM
  * @throws CertificateFileError where the file is no P-256 key
  */
 export function ensureDeviceKey(path: string): string {
   if (!existsSync(path)) {
     const pem = makeDeviceKey();
-    writeWhole(path, pem, 0o600);
+    writeServersOwn(path, pem);
     return pem;
   }
   const pem = readFileSync(path, 'utf8');

@@ -6,7 +6,6 @@
 import {
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -15,7 +14,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { syncFolderOf, writeWhole } from './write-whole.ts';
+import { makeServersFolder, syncFolderOf, writeServersOwn } from './write-whole.ts';
 
 export interface PairFiles {
   certificate: string;
@@ -32,7 +31,7 @@ export function nextPairFolder({ certificate, key }: PairFiles): string {
     throw new Error(`${certificate} and ${key} must be two files of one folder, to be replaced as one.`);
   }
   const next = join(folder, `pair-${currentNumber(folder) + 1}`);
-  mkdirSync(next, { recursive: true, mode: 0o700 });
+  makeServersFolder(next);
   return next;
 }
 
@@ -42,8 +41,9 @@ export function switchPair({ certificate, key }: PairFiles, folder: string): voi
   const current = join(parent, currentName);
   if (!existsSync(current)) {
     const first = join(parent, 'pair-0');
+    makeServersFolder(first);
     for (const file of [key, certificate]) {
-      writeWhole(join(first, basename(file)), readFileSync(file, 'utf8'), 0o600);
+      writeServersOwn(join(first, basename(file)), readFileSync(file, 'utf8'));
     }
     link('pair-0', current);
   }

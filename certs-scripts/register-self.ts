@@ -12,7 +12,7 @@ import { type NodeKind, serverTemplateName, thingName } from '../protocol/names.
 import { ensureDeviceKey } from './device-key.ts';
 import { isOfKey, pendingFor } from './pending-certificate.ts';
 import { openProvisioning, ProvisioningConnectionError, tryConnection } from './provisioning-client.ts';
-import { syncFolderOf, writeWhole } from './write-whole.ts';
+import { syncFolderOf, writeServersOwn } from './write-whole.ts';
 
 /** AWS takes some seconds from the first connection to the thing. */
 const justInTimeTries = 10;
@@ -86,7 +86,7 @@ export async function registerSelf(given: SelfRegistration, nowMs: number): Prom
       if (named !== thing) {
         throw new Error(`The template ${templateName} made the thing ${named}, and this server is ${thing}.`);
       }
-      writeWhole(files.certificate, pending.certificatePem, 0o600);
+      writeServersOwn(files.certificate, pending.certificatePem);
     } finally {
       await client.close();
     }

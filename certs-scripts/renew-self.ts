@@ -12,7 +12,7 @@ import { ensureDeviceKey } from './device-key.ts';
 import { nextPairFolder, type PairFiles, switchPair } from './key-pair-folder.ts';
 import { pendingFor } from './pending-certificate.ts';
 import { openProvisioning } from './provisioning-client.ts';
-import { writeWhole } from './write-whole.ts';
+import { writeServersOwn } from './write-whole.ts';
 
 export interface Renewal {
   thing: string;
@@ -54,7 +54,7 @@ export async function renewSelf(given: Renewal, nowMs: number): Promise<Renewed>
     const parameters = { ThingName: thing, Kind: 'sentry' };
     const named = await client.provision(templateName, pending.certificateOwnershipToken, parameters);
     if (named !== thing) throw new Error(`The template ${templateName} answered for ${named}, not ${thing}.`);
-    writeWhole(join(folder, basename(files.certificate)), pending.certificatePem, 0o600);
+    writeServersOwn(join(folder, basename(files.certificate)), pending.certificatePem);
     rmSync(pendingFile, { force: true });
     switchPair(files, folder);
     return { renewed: true, validToMs: Date.parse(new X509Certificate(pending.certificatePem).validTo) };

@@ -1,7 +1,7 @@
 /** `beam init`: this server's files, its key and certificate request, its registration. */
 
 import { existsSync } from 'node:fs';
-import { copyFile, lchown, readdir, stat, writeFile } from 'node:fs/promises';
+import { lchown, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { DescribeEndpointCommand } from '@aws-sdk/client-iot';
@@ -9,6 +9,7 @@ import type * as z from 'zod';
 import { createCsr } from '../certs-scripts/csr.ts';
 import { ensureDeviceKey } from '../certs-scripts/device-key.ts';
 import { registerServer } from '../certs-scripts/register.ts';
+import { writeServersOwn } from '../certs-scripts/write-whole.ts';
 import { initHome } from '../device-agent/commands/init.ts';
 import { connectOperator, disconnect } from '../operator/actions/operator.ts';
 import { type configFile, healthOnAws, homePaths, nodeFile, parseConfig } from '../protocol/config.ts';
@@ -64,7 +65,7 @@ export async function init(options: InitOptions): Promise<number> {
     return 0;
   }
   const written = await initHome({ home, node, config, force: options.force === true });
-  if (place?.ca !== undefined) await copyFile(place.ca, join(home, files.ca));
+  if (place?.ca !== undefined) writeServersOwn(join(home, files.ca), await readFile(place.ca, 'utf8'));
   const steps = [`wrote ${written.join(' and ')}`];
   if (place) {
     const csr = await createCsr(ensureDeviceKey(join(home, files.key)), thing);
@@ -98,7 +99,7 @@ async function register(options: InitOptions, place: CloudPlace, csr: string, ho
       { fleet, node, kind, zone },
       csr,
     );
-    await writeFile(join(home, files.certificate), certificatePem, { mode: 0o600 });
+    writeServersOwn(join(home, files.certificate), certificatePem);
     return `registered ${thing} with ${place.name}, certificate ${certificateId.slice(0, 12)}…`;
   } catch (error) {
     const what = describeError(error, place.name);

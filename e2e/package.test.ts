@@ -55,6 +55,7 @@ test('the same sources give the same package and tarball', async () => {
       [
         'etc/beam',
         'var/lib/beam',
+        'var/lib/beam/certs',
         'var/lib/beam/signer/state',
         'var/lib/gaiad/config',
         'run/beam/control',
@@ -63,6 +64,7 @@ test('the same sources give the same package and tarball', async () => {
     expect(modes).toEqual({
       'etc/beam': '2750',
       'var/lib/beam': '3770',
+      'var/lib/beam/certs': '2750',
       'var/lib/beam/signer/state': '700',
       'var/lib/gaiad/config': '2770',
       'run/beam/control': '2770',

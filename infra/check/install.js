@@ -157,10 +157,11 @@ export async function checkAddressAndRegistration() {
     const taken = await onServer(
       folder,
       `take_address; echo "took $NODE"; register
+echo "certs: $(stat -c '%U:%G %a' "$beam_home/certs")"
 echo "claim: $(stat -c '%U %a' "$beam_home/certs/claim.key") $(cat "$beam_home/certs/claim.key")"`,
       environment,
     );
-    const lines = ['took s3', 'claim: beam 600 its key'];
+    const lines = ['took s3', 'certs: beam:beam 2750', 'claim: beam 600 its key'];
     for (const line of lines) expect(line, taken.status === 0 && taken.output.includes(line), taken.output);
     const calls = readFileSync(join(folder, 'beam.calls'), 'utf8');
     expect(

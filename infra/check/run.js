@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { currentBundles } from '../../build/bundle.js';
 import { checkAddressAndRegistration, checkMounts, missingAwsCli, missingMounts } from './install.js';
 import { judge, missingPython, policiesOf } from './policies.js';
-import { checkShell, checkUnits, missingTool } from './server-files.js';
+import { checkInstallUnit, checkShell, missingTool } from './server-files.js';
 import { checkRoots, infra, missing, renderedResources, roots } from './terraform.js';
 
 const count = { passed: 0, failed: 0, skipped: 0 };
@@ -107,9 +107,9 @@ for (const { name, missing: reason, run } of [
     run: checkShell,
   },
   {
-    name: 'systemd units, verified, and as closed as they were',
+    name: 'the unit that installs, verified by systemd',
     missing: missingTool('systemd-analyze'),
-    run: checkUnits,
+    run: checkInstallUnit,
   },
   {
     name: 'install.sh mounts a volume: a new one, and one from a snapshot',

@@ -147,7 +147,7 @@ configure_beam() {
 # With the claim, which an operator put into SSM; only a server that was admitted gets in with it, by name or by its instance.
 register() {
   [[ ! -f $beam_home/certs/device.pem.crt ]] || return 0
-  install -d -o beam -g beam -m 0700 "$beam_home/certs"
+  install -d -o beam -g beam -m 2750 "$beam_home/certs"
   local part file
   for part in certificate:claim.pem.crt key:claim.key; do
     file="$work/${part#*:}"
