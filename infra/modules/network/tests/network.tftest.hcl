@@ -1,9 +1,7 @@
 # The provider is a mock: nothing here reaches AWS.
 
 mock_provider "aws" {
-  mock_data "aws_region" {
-    defaults = { region = "eu-central-1" }
-  }
+  source = "../../mocks"
 }
 
 variables {
