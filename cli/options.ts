@@ -38,6 +38,10 @@ export interface ConfigureOptions extends CloudCommandOptions {
   cooldownSeconds?: number;
 }
 
+export interface RemoveOptions extends CloudCommandOptions {
+  yes?: boolean;
+}
+
 export interface EditOptions extends CloudCommandOptions {
   version?: number;
 }

@@ -8,6 +8,7 @@ import type {
   ConfigureOptions,
   EditOptions,
   FailoverOptions,
+  RemoveOptions,
 } from '../options.ts';
 
 const json = ['--json', 'as JSON'] as const;
@@ -38,6 +39,7 @@ export function addFleetCommands(program: Command): void {
     );
   addConfigure(fleet);
   addAdmit(fleet);
+  addRemove(fleet);
   addShadow(program);
   addFailover(program);
 }
@@ -96,6 +98,43 @@ function addAdmit(fleet: Command): void {
     .action(
       run(async (name: string, node: string, options: AdmitOptions) =>
         (await import('../run-fleet.ts')).admit(name, node, options),
+      ),
+    );
+}
+
+function addRemove(fleet: Command): void {
+  withCloudOptions(
+    fleet
+      .command('remove <fleet> <node>')
+      .summary('take a server out for good')
+      .description(
+        'Removes a server from its fleet: its certificates are revoked and deleted, then its admission, its thing, its item in the fleet table ' +
+          'and its shadows. Refused for whoever holds the right to sign by the sign record, or was granted it. Nothing happens on the server itself.',
+      )
+      .option('--yes', 'do not ask')
+      .option('--dry-run', 'tell what would be removed, change nothing')
+      .option('--json', 'as JSON; asks nothing, so give --yes'),
+  )
+    .addHelpText('after', examples('beam fleet remove hub c --dry-run', 'beam fleet remove hub c --yes'))
+    .action(
+      run(async (name: string, node: string, options: RemoveOptions) =>
+        (await import('../run-fleet-removal.ts')).remove(name, node, options),
+      ),
+    );
+  withCloudOptions(
+    fleet
+      .command('leftovers [fleet]')
+      .summary('what there is of fleets in the cloud')
+      .description(
+        'Lists what a teardown leaves, of one fleet or of all: groups, things, certificates, shadows, items of the fleet table, sign records, and ' +
+          "certificates that have a policy of Beam and are no thing's. Changes nothing.",
+      )
+      .option(...json),
+  )
+    .addHelpText('after', examples('beam fleet leftovers', 'beam fleet leftovers hub --json'))
+    .action(
+      run(async (name: string | undefined, options: CloudCommandOptions) =>
+        (await import('../run-fleet-removal.ts')).showLeftovers(name, options),
       ),
     );
 }

@@ -7,6 +7,7 @@ import { get } from 'node:https';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
+import { revoke } from '../../certs-scripts/rotate.ts';
 import { bundleCommands } from '../../local-fleet/bundles.ts';
 import type { DrillFleet } from '../../local-fleet/drill/drill-fleet.ts';
 import { judgeRound, type Round } from '../../local-fleet/drill/judge.ts';
@@ -15,7 +16,9 @@ import { runRound } from '../../local-fleet/drill/round.ts';
 import { drillFleet, openDrill } from '../../local-fleet/drill/run-drill.ts';
 import type { LocalFleet, OtherCloud } from '../../local-fleet/fleet.ts';
 import { freePorts } from '../../local-fleet/processes/ports.ts';
+import { ActionError } from '../../operator/actions/errors.ts';
 import { connectOperator, disconnect } from '../../operator/actions/operator.ts';
+import { removeServer } from '../../operator/actions/remove-server.ts';
 import { type Peer, peerCredentials, startPeer } from './peers.ts';
 import { compareRecord } from './record.ts';
 import type { EngineRun } from './run.ts';
@@ -124,6 +127,7 @@ async function testFleet(
         );
       });
     }
+    await step('a standby removed for good; the holder is refused', () => testRemoval(fleet, drill));
     whole = true;
   } finally {
     process.removeListener('exit', killNow);
@@ -132,6 +136,28 @@ async function testFleet(
     if (!whole) await keepEvidence(folder, fleet, drill, rounds, {});
     await removeFleetFolders(fleet, data);
   }
+}
+
+/** Commander runs meanwhile. skipped.ts: a revoked certificate's connection, so the pilot is stopped before. */
+async function testRemoval(fleet: LocalFleet, drill: DrillFleet | undefined): Promise<string> {
+  const holder = (await drill?.record())?.holder;
+  const nodeOf = (isHolder: boolean) => {
+    const server = fleet.servers.find((one) => one.isValidator && (one.thing === holder) === isHolder);
+    return server?.name ?? '';
+  };
+  const remove = (node: string) =>
+    removeServer(fleet.cloud, {
+      fleet: fleet.file.fleet,
+      node,
+      revoke: (arn) => revoke(fleet.cloud.iot, arn),
+    });
+  const refused = await remove(nodeOf(true)).catch((error: unknown) => error);
+  if (!(refused instanceof ActionError)) throw new Error(`the holder ${holder} was not refused: ${refused}`);
+  const standby = fleet.servers.find(({ name }) => name === nodeOf(false));
+  await fleet.runner.stop(standby?.pilotProcess ?? '');
+  const { thing, left } = await remove(nodeOf(false));
+  if (left) throw new Error(`of ${thing} there is still ${JSON.stringify(left)}`);
+  return `nothing is left of ${thing}`;
 }
 
 type Deployed = z.infer<typeof deployed>['changes'];

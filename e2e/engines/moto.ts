@@ -14,6 +14,8 @@ import { editShadow, getShadow } from '../../operator/actions/edit-shadow.ts';
 import { ActionError } from '../../operator/actions/errors.ts';
 import { listFleet } from '../../operator/actions/list-fleet.ts';
 import { connectOperator, disconnect, type Operator, systemClock } from '../../operator/actions/operator.ts';
+import { removeServer } from '../../operator/actions/remove-server.ts';
+import { leftovers } from '../../operator/actions/traces.ts';
 import { deploy } from '../../operator/deploy/deploy.ts';
 import type { Change, Deployment } from '../../operator/deploy/deployment.ts';
 import { connectForDeploy } from '../../operator/deploy/place.ts';
@@ -80,6 +82,7 @@ export async function testMoto({ folder, bin, bundles, tls, signal, step }: Engi
       const { updates, taken } = await compareRecord(operator.dynamodb);
       return `${updates} updates, ${taken} of them taken`;
     });
+    await step('a server removed for good', () => testRemoval(operator));
   } finally {
     disconnect(operator);
     clients.destroy();
@@ -114,4 +117,17 @@ async function testOperator(operator: Operator): Promise<string> {
   const stale = await editShadow(operator, { ...edit, version: 41 }).catch((error: unknown) => error);
   if (!(stale instanceof ActionError)) throw new Error('an edit of another version was taken');
   return `${nodes.length} servers shown, an edit taken, an edit of another version refused`;
+}
+
+async function testRemoval(operator: Operator): Promise<string> {
+  const { thing, left, found } = await removeServer(operator, {
+    fleet,
+    node: 'b',
+    revoke: (arn) => revoke(operator.iot, arn),
+  });
+  if (left) throw new Error(`of ${thing} there is still ${JSON.stringify(left)}`);
+  const [{ servers: others } = { servers: [] }] = (await leftovers(operator, fleet)).fleets;
+  const names = others.map((server) => server.thing).join(', ');
+  if (names !== `${fleet}_a, ${fleet}_s1`) throw new Error(`the others are ${names}`);
+  return `${found.certificates.length} certificate, shadows ${found.shadows.join(', ')}; the others stay`;
 }
