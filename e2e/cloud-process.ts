@@ -53,9 +53,12 @@ export function launch(
   return { child, output: () => output, errors: () => errors };
 }
 
-export async function start(folder: string): Promise<{ child: ChildProcess; ready: Ready; startMs: number }> {
+export async function start(
+  folder: string,
+  ...more: string[]
+): Promise<{ child: ChildProcess; ready: Ready; startMs: number }> {
   const since = performance.now();
-  const { child, output, errors } = launch(folder);
+  const { child, output, errors } = launch(folder, ...more);
   const exited = once(child, 'exit').then(() => {
     throw new Error(`the local cloud ended: ${errors()}`);
   });

@@ -22,6 +22,19 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+test('with --aws-rates a client id that connects several times in a second is refused', async () => {
+  const { ready } = await start(folder, '--aws-rates');
+  const { iot, data } = clients(ready);
+  const device = await register(iot, 'b');
+  // Without rates each of them connects, and the next one takes its place.
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => connect(ready, device)));
+  expect(outcomes.map(({ status }) => status)).toContain('rejected');
+  expect(outcomes.map(({ status }) => status)).toContain('fulfilled');
+  for (const outcome of outcomes) if (outcome.status === 'fulfilled') await outcome.value.endAsync(true);
+  iot.destroy();
+  data.destroy();
+});
+
 test('rules, functions and devices work together, a certificate is rotated, and a revoked one cut', async () => {
   const { child, ready, startMs } = await start(folder);
   expect(startMs).toBeLessThan(5000);

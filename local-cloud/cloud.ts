@@ -152,6 +152,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       lambdasDir: resolve(options.lambdasDir),
       hostPath: options.hostPath,
       address: core.httpsAddress,
+      snsSigner: core.snsSigner,
       log,
       nowMs: options.nowMs ?? Date.now,
     });

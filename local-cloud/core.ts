@@ -37,7 +37,7 @@ import { createRegistry, type Registry } from './registry/registry.ts';
 import { createShadowService, type ShadowService } from './shadow-service.ts';
 import type { Disk } from './store/disk.ts';
 import { openStore, type Store } from './store/store.ts';
-import { openCredentials } from './tls/credentials.ts';
+import { type CloudCredentials, openCredentials } from './tls/credentials.ts';
 
 const forgetShadowsEveryMs = 3600 * 1000;
 const lookAtClockEveryMs = 5_000;
@@ -96,6 +96,8 @@ export interface Core {
     dynamo: DynamoHandler,
     services?: ReadonlyMap<string, SignedService>,
   ): Promise<Omit<Ready, 'ready' | 'mqtt'>>;
+  /** What SNS signs its messages with. */
+  snsSigner: CloudCredentials['snsSigner'];
   /** `https://host:port`, once it is served. */
   httpsAddress(): string;
   /** Serves MQTT. @returns host:port */
@@ -224,6 +226,7 @@ export async function openCore(
     shadows,
     broker,
     ruleBook,
+    snsSigner: credentials.snsSigner,
     httpsAddress: () => `https://${httpsAddress}`,
     async listenHttps(dynamo, services = new Map()) {
       const credentialsPort = options.credentialsPort ?? 0;

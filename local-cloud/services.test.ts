@@ -1,4 +1,5 @@
 /** Lambda, SNS, SQS and EventBridge as AWS's own clients see them, and rules that reach them; real processes behind. */
+import { verify, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -36,6 +37,7 @@ import {
   ListSubscriptionsByTopicCommand,
   ListTopicsCommand,
   PublishCommand,
+  SetTopicAttributesCommand,
   SNSClient,
   SubscribeCommand,
 } from '@aws-sdk/client-sns';
@@ -381,6 +383,30 @@ test('a rule hears of a certificate that registers just in time', async () => {
   });
 });
 
+/** As AWS's guide tells receivers to: the certificate by its link, the members in the order of their names. */
+async function expectSigned(body: Record<string, string>, version: '1' | '2'): Promise<void> {
+  const link = body.SigningCertURL ?? '';
+  expect(new URL(link).origin).toBe(cloud.ready.https);
+  const certificate = await new Promise<string>((resolve) =>
+    get(link, { agent }, async (response) => {
+      let text = '';
+      for await (const chunk of response) text += chunk;
+      resolve(text);
+    }),
+  );
+  const { publicKey, issuer } = new X509Certificate(certificate);
+  expect(issuer).toBe('CN=Beam local cloud CA');
+  const names = ['Message', 'MessageId', 'Subject', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'];
+  const text = names
+    .flatMap((name) => (body[name] === undefined ? [] : [`${name}\n${body[name]}\n`]))
+    .join('');
+  const signature = Buffer.from(body.Signature ?? '', 'base64');
+  expect(body.SignatureVersion).toBe(version);
+  const isRight = (signedText: string) =>
+    verify(version === '2' ? 'RSA-SHA256' : 'RSA-SHA1', Buffer.from(signedText), publicKey, signature);
+  expect([isRight(text), isRight(`${text}x`)]).toEqual([true, false]);
+}
+
 test('SNS: an HTTP endpoint confirms by the link, then gets notifications; a mail is a line in a file', async () => {
   const heard: { type: string; body: Record<string, string> }[] = [];
   const server: Server = createServer((request, response) => {
@@ -402,12 +428,17 @@ test('SNS: an HTTP endpoint confirms by the link, then gets notifications; a mai
   await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'email', Endpoint: 'ops@example.org' }));
   await eventually(() => heard[0]);
   expect(heard[0]?.type).toBe('SubscriptionConfirmation');
+  await expectSigned(heard[0]?.body ?? {}, '1');
   const link = heard[0]?.body.SubscribeURL ?? '';
   const status = await new Promise((resolve) =>
     get(link, { agent }, (response) => resolve(response.statusCode)),
   );
   expect(status).toBe(200);
 
+  const setVersion = (AttributeValue: string) =>
+    sns.send(new SetTopicAttributesCommand({ TopicArn, AttributeName: 'SignatureVersion', AttributeValue }));
+  await expect(setVersion('3')).rejects.toMatchObject({ name: 'InvalidParameterException' });
+  await setVersion('2');
   await sns.send(
     new PublishCommand({
       TopicArn,
@@ -418,6 +449,7 @@ test('SNS: an HTTP endpoint confirms by the link, then gets notifications; a mai
     }),
   );
   await eventually(() => heard[1]);
+  await expectSigned(heard[1]?.body ?? {}, '2');
   server.close();
   expect(heard[1]).toMatchObject({
     type: 'Notification',

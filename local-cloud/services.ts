@@ -20,6 +20,7 @@ import { arn } from './registry/arns.ts';
 import type { ActionExecutors, SqlServices } from './rules/engine.ts';
 import { functionNameOf } from './rules/plan-action.ts';
 import { deliver } from './sns/deliver.ts';
+import { type SigningPair, signatureVersion, signed } from './sns/signature.ts';
 import { snsService } from './sns/sns-api.ts';
 import { Topics } from './sns/topics.ts';
 import { Queues } from './sqs/queues.ts';
@@ -41,6 +42,7 @@ export interface ServicesOptions {
   hostPath: string;
   /** https://host:port, once it is served. */
   address: () => string;
+  snsSigner: SigningPair;
   log: {
     warn(details: object, message: string): void;
     error(details: object, message: string): void;
@@ -65,7 +67,7 @@ export interface Services {
 }
 
 export function openServices(options: ServicesOptions): Services {
-  const { store, dynamo, dataDir, manifest, lambdasDir, hostPath, address, log, nowMs } = options;
+  const { store, dynamo, dataDir, manifest, lambdasDir, hostPath, address, snsSigner, log, nowMs } = options;
   const logDir = join(dataDir, 'logs');
   mkdirSync(logDir, { recursive: true });
   const functions = new Functions({
@@ -94,6 +96,8 @@ export function openServices(options: ServicesOptions): Services {
       deliver(
         {
           address,
+          sign: (envelope) =>
+            signed(envelope, snsSigner, address(), signatureVersion(topics.find(envelope.TopicArn))),
           sendToQueue: (name, body, attributes) => queues.send(name, { body, attributes }),
           invokeLambda: (name, event, sourceArn) =>
             calls.invokeFor('sns.amazonaws.com', sourceArn, name, event),
@@ -166,7 +170,7 @@ export function openServices(options: ServicesOptions): Services {
   return {
     https: new Map([
       ['lambda', lambdaService(functionOperations(functions, nowMs), calls)],
-      ['sns', snsService(topics)],
+      ['sns', snsService(topics, snsSigner)],
       ['sqs', sqsService(queues, address)],
       ['events', eventsService(eventRules, nowMs)],
       ['iam', iamService(store, nowMs)],

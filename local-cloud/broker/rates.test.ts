@@ -1,4 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { IoTDataPlaneClient, UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
 import { expect, test } from '@jest/globals';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { IClientOptions } from 'mqtt';
 import { listen, openTestCloud, settle } from '../core-fixture.ts';
 import { Bucket, Buckets } from './rates.ts';
@@ -69,6 +73,41 @@ test('where AWS’s rates hold: connects of a client id, publishes of a connecti
     );
     await shadow.until(11);
     expect(shadow.heard.filter(({ topic }) => topic.endsWith('/rejected'))).toHaveLength(1);
+  } finally {
+    await cloud.close();
+  }
+});
+
+test('where AWS’s rates hold: bytes of a connection are read later, an HTTPS request to a shadow is refused with 429', async () => {
+  const cloud = await openTestCloud({ hasRates: true });
+  try {
+    const client = await cloud.connect(await cloud.device('demo_bytes'));
+    const publish = () => client.publishAsync('bytes', 'x'.repeat(120 * 1024), { qos: 1 });
+    const startedAt = performance.now();
+    await Promise.all(Array.from({ length: 9 }, publish));
+    // 1,080 KB: 512 at once, and as many a second; the last message is read when the rest was paid for.
+    expect(performance.now() - startedAt).toBeGreaterThan(700);
+
+    const { ready } = cloud;
+    const data = new IoTDataPlaneClient({
+      endpoint: ready.https,
+      region: ready.region,
+      credentials: ready,
+      maxAttempts: 1,
+      requestHandler: new NodeHttpHandler({ httpsAgent: new Agent({ ca: readFileSync(ready.ca) }) }),
+    });
+    const payload = JSON.stringify({ state: { reported: { n: 1 } } });
+    const answers = await Promise.allSettled(
+      Array.from({ length: 40 }, () =>
+        data.send(new UpdateThingShadowCommand({ thingName: 'demo_bytes', shadowName: 'status', payload })),
+      ),
+    );
+    const refused = answers.flatMap((answer) =>
+      answer.status === 'rejected' ? [answer.reason as Error] : [],
+    );
+    expect(40 - refused.length).toBeGreaterThanOrEqual(20);
+    expect(refused[0]).toMatchObject({ name: 'ThrottlingException', $metadata: { httpStatusCode: 429 } });
+    data.destroy();
   } finally {
     await cloud.close();
   }

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { WebSocket } from 'ws';
 import { listen, openTestCloud, type TestCloud } from '../core-fixture.ts';
+import { createWebSockets } from './websocket.ts';
 
 let cloud: TestCloud;
 const clients: MqttClient[] = [];
@@ -157,4 +161,38 @@ test('a close frame is a goodbye, without a will; a connection that breaks is no
     'will',
     expect.objectContaining({ clientId: 'broken', disconnectReason: 'CONNECTION_LOST' }),
   ]);
+});
+
+test('a WebSocket ends when its time is over: the client is told, its will is sent, and the event says why', async () => {
+  const { broker } = cloud.core;
+  const handle = createWebSockets({
+    broker,
+    check: async () => 'AKIAANY',
+    refused: () => undefined,
+    connectionMsMax: 300,
+  });
+  const server = createServer().on('upgrade', handle).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const watcher = await connect('ttl-watcher');
+  const inbox = listen(watcher);
+  await watcher.subscribeAsync(['$aws/events/presence/disconnected/ttl', 'ttl/will']);
+  const client = mqtt.connect(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/mqtt`, {
+    clientId: 'ttl',
+    reconnectPeriod: 0,
+    protocolVersion: 5,
+    will: { topic: 'ttl/will', payload: Buffer.from('gone'), qos: 0, retain: false },
+  });
+  clients.push(client);
+  const packet = await new Promise<{ reasonCode?: number }>((resolve) => client.once('disconnect', resolve));
+  // Administrative action.
+  expect(packet.reasonCode).toBe(0x98);
+  await inbox.until(2);
+  const event = inbox.heard.find(({ topic }) => topic.startsWith('$aws'));
+  expect(JSON.parse(event?.text ?? '{}')).toMatchObject({
+    clientId: 'ttl',
+    disconnectReason: 'WEBSOCKET_TTL_EXPIRATION',
+    clientInitiatedDisconnect: false,
+  });
+  expect(inbox.texts()).toContain('gone');
+  server.close();
 });

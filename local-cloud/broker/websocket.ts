@@ -12,7 +12,7 @@ import { packetBytesMax } from './wire.ts';
 /** A frame may hold several packets. */
 const frameBytesMax = 2 * packetBytesMax;
 /** AWS ends a WebSocket after a day. */
-const connectionMsMax = 24 * 3600 * 1000;
+const connectionMsMaxUsual = 24 * 3600 * 1000;
 /** RFC 6455: data of a kind that is not taken; a connection that ended without a close frame. */
 const unsupportedData = 1003;
 const noCloseFrame = 1006;
@@ -27,6 +27,8 @@ export interface WebSocketOptions {
   check: SignatureCheck;
   /** Why one was refused. */
   refused(request: IncomingMessage, why: string): void;
+  /** After which a connection is ended; a day where it is left out, as on AWS. */
+  connectionMsMax?: number;
 }
 
 function refuse(socket: Duplex, { status, type, message }: AwsError): void {
@@ -38,7 +40,8 @@ function refuse(socket: Duplex, { status, type, message }: AwsError): void {
 }
 
 /** @returns what an HTTPS server does with requests to upgrade */
-export function createWebSockets({ broker, check, refused }: WebSocketOptions): UpgradeHandler {
+export function createWebSockets({ broker, check, refused, ...more }: WebSocketOptions): UpgradeHandler {
+  const { connectionMsMax = connectionMsMaxUsual } = more;
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: frameBytesMax,

@@ -3,12 +3,14 @@
 import { appendFile } from 'node:fs/promises';
 import type { MessageAttribute } from '../sqs/records.ts';
 import type { Notification, SubscriptionRecord } from './records.ts';
+import type { Signable, Signed } from './signature.ts';
 
 const httpMsMax = 15_000;
 
 export interface DeliveryTargets {
   /** https://host:port of this cloud. */
   address: () => string;
+  sign<E extends Signable>(envelope: E): Promise<E & Signed>;
   sendToQueue(
     queueName: string,
     body: string,
@@ -27,20 +29,16 @@ export async function deliver(
 ): Promise<void> {
   const { protocol, endpoint, raw } = subscription;
   const envelope = envelopeOf(notification, subscription, targets.address());
+  const signed = async () => JSON.stringify(await targets.sign(envelope));
   const lastPart = endpoint.split(':').at(-1) ?? '';
   switch (protocol) {
     case 'http':
     case 'https':
-      return post(
-        endpoint,
-        subscription,
-        notification,
-        raw ? notification.message : JSON.stringify(envelope),
-      );
+      return post(endpoint, subscription, notification, raw ? notification.message : await signed());
     case 'sqs':
       await targets.sendToQueue(
         lastPart,
-        raw ? notification.message : JSON.stringify(envelope),
+        raw ? notification.message : await signed(),
         raw ? notification.attributes : {},
       );
       return;
@@ -49,7 +47,7 @@ export async function deliver(
         EventSource: 'aws:sns',
         EventVersion: '1.0',
         EventSubscriptionArn: subscription.subscriptionArn,
-        Sns: lambdaForm(envelope, notification),
+        Sns: lambdaForm(await targets.sign(envelope), notification),
       };
       await targets.invokeLambda(lastPart, { Records: [record] }, notification.topicArn);
       return;
@@ -102,9 +100,15 @@ function envelopeOf(
 }
 
 /** A function gets the links with other capitals, and every member. */
-function lambdaForm(envelope: ReturnType<typeof envelopeOf>, { subject }: Notification) {
-  const { UnsubscribeURL, MessageAttributes = {}, ...rest } = envelope;
-  return { ...rest, Subject: subject ?? null, MessageAttributes, UnsubscribeUrl: UnsubscribeURL };
+function lambdaForm(envelope: ReturnType<typeof envelopeOf> & Signed, { subject }: Notification) {
+  const { UnsubscribeURL, SigningCertURL, MessageAttributes = {}, ...rest } = envelope;
+  return {
+    ...rest,
+    Subject: subject ?? null,
+    MessageAttributes,
+    SigningCertUrl: SigningCertURL,
+    UnsubscribeUrl: UnsubscribeURL,
+  };
 }
 
 async function post(

@@ -8,6 +8,7 @@ import type { SignedService } from '../https/signed-service.ts';
 import { accountId } from '../registry/arns.ts';
 import { AwsError, notImplemented } from '../registry/aws-error.ts';
 import { type Protocol, protocols, type SubscriptionRecord } from './records.ts';
+import { certificateAt, isCertificatePath, type SigningPair } from './signature.ts';
 import { type Topics, topicArn } from './topics.ts';
 
 const bytesMax = 1024 * 1024;
@@ -28,7 +29,7 @@ const messageAttributes = z
 const TopicArn = z.string();
 const SubscriptionArn = z.string();
 const NextToken = z.string().optional();
-/** Kept and shown; of no effect here. */
+/** Kept and shown; of no effect here but the last. */
 const topicAttributesKept = new Set([
   'DisplayName',
   'Policy',
@@ -43,6 +44,8 @@ const invalid = (message: string) => new AwsError(400, 'InvalidParameter', `Inva
 function checkTopicAttributes(attributes: Record<string, string>): Record<string, string> {
   for (const name of Object.keys(attributes)) {
     if (name === 'FifoTopic') throw notImplemented('FIFO topics');
+    if (name === 'SignatureVersion' && !/^[12]$/.test(attributes[name] ?? ''))
+      throw invalid('SignatureVersion: it is 1 or 2');
     if (!topicAttributesKept.has(name)) throw invalid(`AttributeName: ${name}`);
   }
   return attributes;
@@ -93,7 +96,12 @@ function isConfirmation(request: IncomingMessage): boolean {
   );
 }
 
-export function snsService(topics: Topics): SignedService {
+/** Whoever checks a signature needs the certificate, and has no right to anything. */
+function isForCertificate({ method, url, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.authorization === undefined && isCertificatePath(url ?? '');
+}
+
+export function snsService(topics: Topics, signer: SigningPair): SignedService {
   const operations: [string, Handler][] = [
     operation('CreateTopic', { Name: z.string(), Attributes: texts, Tags: tags }, async (input) => {
       if (input.Name.endsWith('.fifo')) throw notImplemented('FIFO topics');
@@ -248,11 +256,21 @@ export function snsService(topics: Topics): SignedService {
       },
     ),
   ];
-  return queryService({
+  const service = queryService({
     service: 'SNS',
     namespace: 'http://sns.amazonaws.com/doc/2010-03-31/',
     bytesMax,
     operations: new Map(operations),
     isOpen: isConfirmation,
   });
+  return {
+    ...service,
+    isOpen: (request) => isConfirmation(request) || isForCertificate(request),
+    async handle(request, response, body) {
+      if (!isForCertificate(request)) return service.handle(request, response, body);
+      const certificate = await certificateAt(request.url ?? '', signer);
+      response.writeHead(certificate === undefined ? 404 : 200, { 'content-type': 'application/x-pem-file' });
+      response.end(certificate);
+    },
+  };
 }

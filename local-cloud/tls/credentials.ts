@@ -17,6 +17,8 @@ import * as z from 'zod';
 import { createIssuer, type Issuer, type KeyAndCertificate, makeAuthority } from './issuer.ts';
 
 export interface CloudCredentials {
+  /** Made at the first use: what SNS signs its messages with. */
+  snsSigner(): Promise<KeyAndCertificate>;
   caPath: string;
   server: KeyAndCertificate;
   issuer: Issuer;
@@ -80,6 +82,7 @@ function readPair(folder: string, name: string): KeyAndCertificate | undefined {
 const remedy: Record<string, string> = {
   ca: 'Put both back from a copy. Or delete the folder that they are in: then a new CA is made, and every device is registered anew.',
   server: 'Delete both: they are made anew.',
+  sns: 'Delete both: they are made anew.',
 };
 
 function coversHosts(certificatePem: string, hosts: readonly string[], authorityPem: string): boolean {
@@ -124,7 +127,19 @@ export async function openCredentials(folder: string, hosts: readonly string[]):
       `${accessKeyPath} is not the local cloud's access key. Delete it, and a new one is made.`,
     );
   }
-  return { caPath: join(folder, 'ca.pem'), server, issuer, ...accessKey.data };
+  let signer: Promise<KeyAndCertificate> | undefined;
+  const openSigner = async () => {
+    const kept = readPair(folder, 'sns');
+    if (kept) return kept;
+    const fresh = await issuer.forSigning('sns.local.amazonaws.com');
+    writePair(folder, 'sns', fresh);
+    return fresh;
+  };
+  const snsSigner = () => {
+    signer ??= openSigner();
+    return signer;
+  };
+  return { caPath: join(folder, 'ca.pem'), server, issuer, snsSigner, ...accessKey.data };
 }
 
 /** What is broken of a data folder's credentials, by file; makes nothing. */
@@ -138,6 +153,11 @@ export function credentialFaults(dataDir: string): { place: string; what: string
     } catch (error) {
       fault(`${name}.pem`, error instanceof Error ? error.message : String(error));
     }
+  }
+  try {
+    readPair(folder, 'sns');
+  } catch (error) {
+    fault('sns.pem', error instanceof Error ? error.message : String(error));
   }
   const path = join(folder, accessKeyName);
   if (!existsSync(path)) fault(accessKeyName, 'it is missing: the next start makes a new one');

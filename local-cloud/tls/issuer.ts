@@ -15,11 +15,19 @@ export interface Issuer {
   /** A device's certificate for the key in the CSR. @throws Error when the CSR is broken or not signed by its key */
   fromCsr(csrPem: string): Promise<string>;
   withNewKey(): Promise<KeyAndCertificate & { publicKeyPem: string }>;
+  /** RSA, which signatures of SNS are made with. */
+  forSigning(name: string): Promise<KeyAndCertificate>;
   /** @param hosts DNS names and IP addresses */
   forServer(hosts: readonly string[]): Promise<KeyAndCertificate>;
 }
 
 const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+const rsaAlgorithm = {
+  name: 'RSASSA-PKCS1-v1_5',
+  modulusLength: 2048,
+  publicExponent: Uint8Array.of(1, 0, 1),
+  hash: 'SHA-256',
+};
 const signingAlgorithm = { name: 'ECDSA', hash: 'SHA-256' };
 /** AWS gives its device certificates until the end of 2049. */
 const deviceNotAfter = new Date('2049-12-31T23:59:59Z');
@@ -96,7 +104,7 @@ export function createIssuer(authority: KeyAndCertificate): Issuer {
     publicKey: webcrypto.CryptoKey,
     subject: string,
     notAfter: Date,
-    usage: 'server' | 'client',
+    usage: 'server' | 'client' | 'signing',
     hosts: readonly string[] = [],
   ): Promise<string> {
     const { library, signingKey, certificate } = await ready();
@@ -112,9 +120,15 @@ export function createIssuer(authority: KeyAndCertificate): Issuer {
       extensions: [
         new library.BasicConstraintsExtension(false, undefined, true),
         new library.KeyUsagesExtension(library.KeyUsageFlags.digitalSignature, true),
-        new library.ExtendedKeyUsageExtension([
-          usage === 'server' ? library.ExtendedKeyUsage.serverAuth : library.ExtendedKeyUsage.clientAuth,
-        ]),
+        ...(usage === 'signing'
+          ? []
+          : [
+              new library.ExtendedKeyUsageExtension([
+                usage === 'server'
+                  ? library.ExtendedKeyUsage.serverAuth
+                  : library.ExtendedKeyUsage.clientAuth,
+              ]),
+            ]),
         await library.AuthorityKeyIdentifierExtension.create(certificate),
         await library.SubjectKeyIdentifierExtension.create(publicKey),
         ...(hosts.length > 0
@@ -146,6 +160,13 @@ export function createIssuer(authority: KeyAndCertificate): Issuer {
         certificatePem: await issue(keys.publicKey, 'CN=AWS IoT Certificate', deviceNotAfter, 'client'),
         privateKeyPem: await privatePem(keys),
         publicKeyPem: await publicPem(keys),
+      };
+    },
+    async forSigning(name) {
+      const keys = await webcrypto.subtle.generateKey(rsaAlgorithm, true, ['sign', 'verify']);
+      return {
+        certificatePem: await issue(keys.publicKey, `CN=${name}`, deviceNotAfter, 'signing'),
+        privateKeyPem: await privatePem(keys),
       };
     },
     async forServer(hosts) {
