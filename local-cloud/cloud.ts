@@ -157,6 +157,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       nowMs: options.nowMs ?? Date.now,
     });
     started.push(() => opened().stop());
+    started.push(async () => engine?.stop());
 
     for (const { policyName, document } of rules.policies)
       await core.registry.policies.ensure(policyName, document);

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from '@jest/globals';
-import { eventually } from '../core-fixture.ts';
+import { eventually, settle } from '../core-fixture.ts';
 import { openStore } from '../store/store.ts';
 import { type ActionExecutors, createRulesEngine, type RulesEngine } from './engine.ts';
 import { openRulesInbox } from './inbox.ts';
@@ -110,6 +110,40 @@ test('actions start at once, in the order of the messages', () => {
       ['two', { n }],
     ]),
   );
+});
+
+test('what fails because the cloud ends is left for the next run, and no error action is told', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'beam-rules-'));
+  const store = await openStore(dir);
+  const told: Call[] = [];
+  const ending = createRulesEngine({
+    executors: {
+      ...nothing,
+      lambda() {
+        throw new Error('The local cloud is ending');
+      },
+      sqs: (call) => told.push(call),
+    },
+    log: { warn: () => {}, error: () => {} },
+    inbox: openRulesInbox(store, () => {}),
+  });
+  const errorAction = { sqs: { roleArn: 'r', queueUrl: 'https://q/0/failed' } };
+  ending.load('r', rule("SELECT * FROM 'a'", [lambda('f')], { errorAction }));
+  const send = async () => {
+    const taken = ending.take('a', () => Buffer.from('{}'), {}, true);
+    await taken?.run();
+    await taken?.noted;
+  };
+  await send();
+  await eventually(() => [...store.ruleMessages.values()].length === 0);
+  expect(told).toHaveLength(1);
+  ending.stop();
+  await send();
+  await settle();
+  expect([...store.ruleMessages.values()]).toMatchObject([{ rules: ['r'] }]);
+  expect(told).toHaveLength(1);
+  await store.close();
+  rmSync(dir, { recursive: true });
 });
 
 test('services are asked in WHERE, SELECT and templates; one that refuses gives Undefined', async () => {

@@ -94,6 +94,8 @@ export interface RulesEngine {
   ): Taken | undefined;
   /** Goes on with the messages that an earlier run left in the inbox. To be called once the rules are loaded and actions can be done. */
   resume(): Promise<void>;
+  /** To be called before what actions need ends: what fails from then on is done by the next run. */
+  stop(): void;
 }
 
 /** Rules that set off rules: a message so far from its origin goes in a circle. (AWS goes on, and sends the bill.) */
@@ -117,6 +119,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   const rules = new Map<string, { rule: TopicRule; topicRulePayload: unknown }>();
   const byFilter = new FilterIndex<TopicRule>();
   let underWay = 0;
+  let isStopped = false;
 
   function remove(ruleName: string): void {
     const rule = rules.get(ruleName)?.rule;
@@ -178,7 +181,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     const firing = matching.flatMap((rule) => judge(rule, message) ?? []);
     if (firing.length === 0) return undefined;
     const { inbox } = options;
-    if (!inbox || !isAcknowledged) return { run: () => run(firing, message, record.hops) };
+    if (!inbox || !isAcknowledged) return { run: async () => void (await run(firing, message, record.hops)) };
     if (underWay >= underWayMax) {
       const why = `The rules are behind: actions of ${underWayMax} messages are under way`;
       return { noted: Promise.reject(new Error(why)), run: async () => undefined };
@@ -217,8 +220,10 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     }
   }
 
-  async function run(firing: readonly Firing[], message: Message, hops: number): Promise<void> {
-    await Promise.all(firing.map((each) => runRule(each, message, hops)));
+  /** @returns whether nothing is left to be done */
+  async function run(firing: readonly Firing[], message: Message, hops: number): Promise<boolean> {
+    const done = await Promise.all(firing.map((each) => runRule(each, message, hops)));
+    return done.every((each) => each);
   }
 
   async function runNoted(
@@ -228,9 +233,9 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     id: string,
   ): Promise<void> {
     underWay++;
-    await run(firing, message, hops);
+    const isDone = await run(firing, message, hops);
     underWay--;
-    options.inbox?.remove(id);
+    if (isDone) options.inbox?.remove(id);
   }
 
   async function resume(): Promise<void> {
@@ -271,7 +276,8 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     });
   }
 
-  async function runRule(firing: Firing, message: Message, hops: number): Promise<void> {
+  /** @returns false where an action failed because the program ends */
+  async function runRule(firing: Firing, message: Message, hops: number): Promise<boolean> {
     const { rule } = firing;
     const { ruleName } = rule;
     let { output } = firing;
@@ -279,27 +285,30 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     if (!firing.isEvaluated) {
       try {
         const evaluation = await evaluate((asked) => evaluateStatement(rule.statement, asked));
-        if (!evaluation.fires) return;
+        if (!evaluation.fires) return true;
         output = evaluation.output;
       } catch (error) {
         log.warn(
           { err: error, ruleName, topic: message.topic },
           'A rule could not be evaluated on a message',
         );
-        return;
+        return true;
       }
     }
     const outcomes = await Promise.all(
       rule.actions.map((action) => tryAction(action, output, evaluate, ruleName, hops)),
     );
     const failures = outcomes.filter((outcome) => outcome !== undefined);
-    if (failures.length === 0) return;
+    if (failures.length === 0) return true;
+    if (isStopped) return false;
     log.warn({ ruleName, topic: message.topic, failures }, 'Actions of a rule failed');
-    if (!rule.errorAction) return;
+    if (!rule.errorAction) return true;
     const report = failureReport(ruleName, message, failures);
     const failure = await tryAction(rule.errorAction, report, evaluate, ruleName, hops);
+    if (failure && isStopped) return false;
     if (failure)
       log.error({ ruleName, topic: message.topic, failure }, 'The error action of a rule failed too');
+    return true;
   }
 
   async function tryAction(
@@ -352,5 +361,8 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     list: () => [...rules].map(([ruleName, { topicRulePayload }]) => ({ ruleName, topicRulePayload })),
     take,
     resume,
+    stop() {
+      isStopped = true;
+    },
   };
 }
