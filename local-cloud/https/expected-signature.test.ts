@@ -22,9 +22,11 @@ class Sha256 {
 }
 
 const part = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
+/** The SDK's signer keeps names in a plain object, where this one is lost. */
+const name = part.filter((text) => text !== '__proto__');
 const request = fc.record({
   path: fc.array(part, { maxLength: 4 }),
-  query: fc.dictionary(part, fc.oneof(part, fc.array(part, { minLength: 2, maxLength: 3 })), { maxKeys: 3 }),
+  query: fc.dictionary(name, fc.oneof(part, fc.array(part, { minLength: 2, maxLength: 3 })), { maxKeys: 3 }),
   userAgent: fc.option(fc.string({ minLength: 1 }), { nil: undefined }),
   body: fc.string({ unit: 'grapheme' }),
   service: fc.constantFrom('iot', 'iotdata', 'dynamodb'),
