@@ -29,11 +29,11 @@ import { RecordClient } from '../record-client.ts';
 import { Refusal } from '../refusal.ts';
 import { Comparison } from './comparison.ts';
 import { withSample } from './histogram.ts';
+import { KeptReport } from './kept-report.ts';
 import { NodeEvents } from './node-events.ts';
 import { type Commit, type Observed, proposalSeen } from './observed.ts';
 import { dryRunRecordKey, openState } from './record.ts';
-import { type DryRunReport, newReport, withCommit, withJudged, withParticular } from './report.ts';
-import { readReport, writeReport } from './report-file.ts';
+import { type DryRunReport, withCommit, withJudged, withParticular } from './report.ts';
 import { type ChainNow, StandbyEye } from './standby-eye.ts';
 import { throwawayKey } from './throwaway-key.ts';
 import { timedStore } from './timed-store.ts';
@@ -63,7 +63,7 @@ export class DryRun {
   readonly #key = throwawayKey();
   readonly #stopping = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
-  #report: DryRunReport;
+  readonly #kept: KeptReport;
   #guard: Guard | undefined;
   #eye: StandbyEye | undefined;
   #control: ControlServer | undefined;
@@ -75,7 +75,6 @@ export class DryRun {
   #catchingUp = true;
   #committedAtMs: number | undefined;
   #proposer: { height: number; round: number; address: string } | undefined;
-  #countedMs = systemClock.now();
   #starting: Promise<void> = Promise.resolve();
 
   /** @throws ConfigError where the report that is kept can't be gone on with */
@@ -83,7 +82,7 @@ export class DryRun {
     this.#parts = parts;
     const { home } = parts;
     this.#journal = new DiskJournal(home.dryRunDir, journalBytesMax);
-    this.#report = reportFor(home);
+    this.#kept = new KeptReport(home, systemClock);
     this.#events = new NodeEvents(home.rpc, {
       onOpen: () => this.#connected(true),
       onClosed: () => this.#connected(false),
@@ -103,7 +102,7 @@ export class DryRun {
     });
     await control.start();
     this.#control = control;
-    this.#report = { ...this.#report, starts: this.#report.starts + 1 };
+    this.#change((report) => ({ ...report, starts: report.starts + 1 }));
     this.#timers.push(setInterval(() => void this.#save(), saveEveryMs));
     this.#timers.push(setInterval(() => void this.#lookAtNode(), lookEveryMs));
     log.info(
@@ -129,12 +128,12 @@ export class DryRun {
   }
 
   get report(): DryRunReport {
-    return this.#report;
+    return this.#kept.current;
   }
 
   status(): SignerStatus {
     const { home, version } = this.#parts;
-    const { address, commits, wouldSign, wouldRefuse } = this.#report;
+    const { address, commits, wouldSign, wouldRefuse } = this.report;
     const { height, round, step } = nothingHeld;
     const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, one) => all + one, 0);
     const { blockMs, connected } = this.#watch;
@@ -223,7 +222,7 @@ export class DryRun {
   }
 
   #change(to: (report: DryRunReport) => DryRunReport): void {
-    this.#report = to(this.#report);
+    this.#kept.change(to);
   }
 
   #connected(connected: boolean): void {
@@ -241,7 +240,7 @@ export class DryRun {
     this.#catchingUp = found.catchingUp;
     if (found.votingPower <= 0) {
       this.#trouble = `the node at ${home.rpc} votes with no key of a validator: nothing to compare with`;
-    } else if (found.address !== this.#report.address) {
+    } else if (found.address !== this.report.address) {
       this.#change((report) => ({ ...report, address: found.address }));
     }
   }
@@ -255,12 +254,12 @@ export class DryRun {
         if (this.#ready()) this.#comparison.round(observed.height, observed.round);
         return;
       case 'vote':
-        if (observed.address === this.#report.address) this.#seen(observed.request(home.chainId));
+        if (observed.address === this.report.address) this.#seen(observed.request(home.chainId));
         return;
       case 'proposal': {
         const { height, round, address } = this.#proposer ?? { height: 0, round: 0, address: '' };
         const ours =
-          address === this.#report.address && height === observed.height && round === observed.round;
+          address === this.report.address && height === observed.height && round === observed.round;
         const request = ours ? proposalSeen(home.chainId, observed, systemClock.wall()) : undefined;
         if (request) this.#seen(request);
         return;
@@ -276,7 +275,7 @@ export class DryRun {
   /** The guard holds its record: from here on it is held to what it says. */
   #ready(): boolean {
     const state = this.#guard?.status().state;
-    if (!this.#active && (state === 'active' || state === 'local') && this.#report.address !== '') {
+    if (!this.#active && (state === 'active' || state === 'local') && this.report.address !== '') {
       this.#active = true;
       this.#trouble = undefined;
     }
@@ -307,7 +306,7 @@ export class DryRun {
     const timeUp = new AbortController();
     let refusal: { code: string; text: string } | undefined;
     try {
-      checkIdentity(request, home.chainId, this.#report.address);
+      checkIdentity(request, home.chainId, this.report.address);
       guard.committed(position.height - 1, 'request');
       await Promise.race([
         guard.sign(request, beganMs + answerMsMax),
@@ -327,7 +326,7 @@ export class DryRun {
     const judged = { height, round, kind, blockId, refusal };
     this.#comparison.judged(judged);
     const ms = systemClock.now() - beganMs;
-    this.#change((report) => withJudged(report, judged, ms, this.#now()));
+    this.#change((report) => withJudged(report, judged, ms, this.#kept.nowText()));
     if (refusal)
       this.#parts.log.warn(
         { ...refusal, height, round, kind },
@@ -338,10 +337,10 @@ export class DryRun {
   /** In turn with the judgements, so that those of its height are known. */
   #commit(commit: Commit): void {
     void this.#judging.run(async () => {
-      const compared = this.#comparison.commit(commit, this.#report.address);
+      const compared = this.#comparison.commit(commit, this.report.address);
       if (!compared) return;
       const { needless } = compared;
-      this.#change((report) => withCommit(report, commit, compared, this.#now()));
+      this.#change((report) => withCommit(report, commit, compared, this.#kept.nowText()));
       if (needless > 0) {
         this.#change(({ asks, ...rest }) => ({
           ...rest,
@@ -359,7 +358,14 @@ export class DryRun {
     this.#change(({ asks, ...rest }) => ({ ...rest, asks: { ...asks, [reason]: asks[reason] + 1 } }));
     const what = 'would-ask-for-role' as const;
     this.#change((report) =>
-      withParticular(report, { at: this.#now(), height, round: 0, kind: 'beat', what, detail: reason }),
+      withParticular(report, {
+        at: this.#kept.nowText(),
+        height,
+        round: 0,
+        kind: 'beat',
+        what,
+        detail: reason,
+      }),
     );
     this.#parts.log.warn({ reason, height }, 'a standby would have asked for the role');
   }
@@ -374,35 +380,9 @@ export class DryRun {
     };
   }
 
-  #now(): string {
-    return new Date(systemClock.wall()).toISOString();
-  }
-
   async #save(): Promise<void> {
-    const nowMs = systemClock.now();
-    const ranSeconds = this.#report.ranSeconds + (nowMs - this.#countedMs) / 1000;
-    this.#countedMs = nowMs;
-    const { blockMs } = this.#watch;
-    this.#change((report) => ({
-      ...report,
-      ranSeconds,
-      updatedAt: this.#now(),
-      ...(blockMs === undefined ? {} : { blockSeconds: blockMs / 1000 }),
-    }));
-    await writeReport(this.#parts.home.dryRunDir, this.#report).catch((error) =>
-      this.#parts.log.warn({ err: error }, 'the report could not be written'),
-    );
+    await this.#kept
+      .save(this.#watch.blockMs)
+      .catch((error) => this.#parts.log.warn({ err: error }, 'the report could not be written'));
   }
-}
-
-function reportFor(home: SignerHome): DryRunReport {
-  const { thing, chainId, dryRunDir } = home;
-  const guard = home.dynamo ? 'record' : 'local';
-  const recordKey = home.dynamo ? dryRunRecordKey(chainId, thing) : '';
-  const kept = readReport(dryRunDir);
-  if (!kept) return newReport({ thing, chainId, guard, recordKey }, new Date().toISOString());
-  if (kept.thing === thing && kept.chainId === chainId && kept.guard === guard) return kept;
-  throw new ConfigError(dryRunDir, [
-    `the report kept there is of ${kept.thing} on ${kept.chainId} (guard ${kept.guard}); move the folder away, and the dry-run begins anew`,
-  ]);
 }
