@@ -3,6 +3,8 @@
 import type { Logger } from 'pino';
 import type { Connection } from './connection.ts';
 import type { Ingress } from './ingress.ts';
+import type { WillPacket } from './packets.ts';
+import type { Peer } from './peer.ts';
 import type { LifecycleEvent, PresenceBook } from './presence.ts';
 import type { Buckets } from './rates.ts';
 import type { SessionBook } from './session-book.ts';
@@ -22,14 +24,17 @@ export interface BrokerParts {
   nowMs: () => number;
   log: Logger;
   announce(event: LifecycleEvent): void;
-  refused(connection: Connection, act: string, name: string, why: string): void;
+  refused(of: { peer: Peer }, act: string, name: string, why: string): void;
 }
 
 export interface DelayedWills {
-  /** @param publish called once, when the delay is over */
-  add(clientId: string, delaySeconds: number, publish: () => void): void;
+  add(peer: Peer, will: WillPacket, delaySeconds: number): void;
   /** The session goes on: the will is not sent. */
   cancel(clientId: string): void;
   /** The session ended: the will is sent now. */
   hurry(clientId: string): void;
+  /** Goes on with those that an earlier process left. */
+  resume(): void;
+  /** They wait for the next process. */
+  stop(): void;
 }

@@ -35,7 +35,7 @@ import {
   type LifecycleEvent,
   openPresenceBook,
 } from './presence.ts';
-import { certificatePrincipal } from './principals.ts';
+import { certificatePrincipal, formerPrincipal } from './principals.ts';
 import { Buckets, connectsPerSecond } from './rates.ts';
 import { reasonCode } from './reason-codes.ts';
 import type { MessageProperties } from './records.ts';
@@ -193,7 +193,16 @@ export function createBroker(options: BrokerOptions): Broker {
     ingress,
     presence: openPresenceBook(store, (error) => log.error({ err: error }, 'presence version not stored')),
     live,
-    delayedWills: createDelayedWills(),
+    delayedWills: createDelayedWills({
+      store,
+      nowMs,
+      publish(will, { clientId, principalId, ipAddress }) {
+        const peer = new Peer(formerPrincipal(principalId, registry), ipAddress);
+        peer.clientId = clientId;
+        publishWill(parts, peer, will);
+      },
+      failed: (error, clientId) => log.error({ err: error, clientId }, 'a will could not be stored'),
+    }),
     connects: hasRates ? new Buckets(connectsPerSecond) : undefined,
     keepAliveSeconds: options.keepAliveSeconds ?? { min: 30, max: 1200 },
     sessionExpirySecondsMax,
@@ -262,9 +271,8 @@ export function createBroker(options: BrokerOptions): Broker {
     sessions.left(session);
     if (will && !isClosing) {
       const delaySeconds = Math.min(will.delaySeconds, lastsSeconds);
-      const send = () => publishWill(parts, connection, will);
-      if (delaySeconds > 0) parts.delayedWills.add(clientId, delaySeconds, send);
-      else send();
+      if (delaySeconds > 0) parts.delayedWills.add(peer, will, delaySeconds);
+      else publishWill(parts, peer, will);
     }
     if (presence) announce(disconnectedEvent(presence, reason, nowMs()));
     log.debug({ clientId, reason }, 'connection ended');
@@ -360,6 +368,7 @@ export function createBroker(options: BrokerOptions): Broker {
     listen: () =>
       new Promise((resolve, reject) => {
         tls.once('error', reject);
+        parts.delayedWills.resume();
         tls.listen(options.port, options.host, () => {
           tls.removeListener('error', reject);
           resolve((tls.address() as AddressInfo).port);
@@ -431,6 +440,7 @@ export function createBroker(options: BrokerOptions): Broker {
     async close() {
       isClosing = true;
       clearInterval(timer);
+      parts.delayedWills.stop();
       const closed = tls.listening ? new Promise<void>((resolve) => tls.close(() => resolve())) : undefined;
       for (const connection of [...connections]) {
         connection.close('SERVER_INITIATED_DISCONNECT', reasonCode.serverShuttingDown);

@@ -5,6 +5,7 @@ import type { BrokerParts } from './broker-parts.ts';
 import { type Connection, inFlightMax, topicAliasesMax } from './connection.ts';
 import { expiryOf, type Message } from './message.ts';
 import type { PublishPacket, WillPacket } from './packets.ts';
+import type { Peer } from './peer.ts';
 import { publishFault } from './permissions.ts';
 import { shadowRequestsInFlightMax } from './rates.ts';
 import { reasonCode } from './reason-codes.ts';
@@ -104,11 +105,10 @@ export function onPublish(parts: BrokerParts, connection: Connection, packet: Pu
 }
 
 /** The client is gone without a goodbye. What its policies no longer let be published is not. */
-export function publishWill(parts: BrokerParts, connection: Connection, will: WillPacket): void {
-  const { peer } = connection;
+export function publishWill(parts: BrokerParts, peer: Peer, will: WillPacket): void {
   const fault = publishFault(peer, will, parts.ingress.isServed);
   if (fault) {
-    parts.refused(connection, 'will', will.topic, fault.why);
+    parts.refused({ peer }, 'will', will.topic, fault.why);
     return;
   }
   parts.ingress

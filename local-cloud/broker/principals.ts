@@ -14,7 +14,15 @@ export class NoCertificate extends Error {
 export function certificatePrincipal(socket: TLSSocket, registry: Registry): Principal {
   const certificate = socket.getPeerX509Certificate();
   if (!certificate) throw new NoCertificate('no client certificate');
-  const id = certificateIdOf(certificate.raw);
+  return certificatePrincipalOf(certificateIdOf(certificate.raw), registry);
+}
+
+/** Whose connection is over. */
+export function formerPrincipal(id: string, registry: Registry): Principal {
+  return /^[0-9a-f]{64}$/.test(id) ? certificatePrincipalOf(id, registry) : accountPrincipal(id);
+}
+
+function certificatePrincipalOf(id: string, registry: Registry): Principal {
   return {
     id,
     fault() {

@@ -31,6 +31,17 @@ export interface QueuedRecord extends MessageRecord {
   retain?: true;
 }
 
+/** A will that waits for its delay. */
+export interface WillRecord extends Omit<MessageRecord, 'expiresAtMs'> {
+  retain: boolean;
+  /** From when it is sent. */
+  expirySeconds?: number;
+  clientId: string;
+  principalId: string;
+  ipAddress: string;
+  dueAtMs: number;
+}
+
 export interface RetainedRecord extends Omit<MessageRecord, 'topic'> {
   atMs: number;
 }

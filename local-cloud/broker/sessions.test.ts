@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import { type Device, eventually, listen, openTestCloud, settle, type TestCloud } from '../core-fixture.ts';
+import { arn } from '../registry/arns.ts';
 
 let folder = '';
 let nowMs = 1_700_000_000_000;
@@ -157,4 +158,41 @@ test('of a shared subscription one member gets each message, and an absent one k
   await publish(200);
   const back = [await resume(await cloud.device('demo_one')), await resume(await cloud.device('demo_two'))];
   await eventually(() => back.reduce((sum, { inbox }) => sum + inbox.heard.length, 0) === 40);
+});
+
+test('a will that waits for its delay outlives the process, is sent when its time is over, and with the rights of that moment', async () => {
+  const watcher = await cloud.device('demo_watches');
+  const retainedOn = async (topic: string): Promise<string[]> => {
+    const client = await cloud.connect(watcher);
+    const inbox = listen(client);
+    await client.subscribeAsync(topic);
+    await settle();
+    await client.endAsync(true);
+    return inbox.texts();
+  };
+  const devices = [await cloud.device('demo_gone'), await cloud.device('demo_revoked')];
+  for (const device of devices) {
+    const client = await cloud.connect(device, {
+      protocolVersion: 5,
+      clean: false,
+      properties: { sessionExpiryInterval: 600 },
+      will: {
+        topic: `wills/${device.thing}`,
+        payload: Buffer.from('gone'),
+        qos: 1,
+        retain: true,
+        properties: { willDelayInterval: 30 },
+      },
+    });
+    await leave(client);
+  }
+  const revoked = devices[1]?.certificateId ?? '';
+  await cloud.core.registry.policies.detach('all', arn('cert', revoked));
+  await restart();
+  expect(await retainedOn('wills/demo_gone')).toEqual([]);
+  nowMs += 31_000;
+  await restart();
+  await eventually(() => [...cloud.core.store.wills.values()].length === 0);
+  expect(await retainedOn('wills/demo_gone')).toEqual(['gone']);
+  expect(await retainedOn('wills/demo_revoked')).toEqual([]);
 });

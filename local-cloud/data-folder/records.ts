@@ -116,6 +116,7 @@ const shapes: Record<string, z.ZodType> = {
     subscriptions: z.array(z.looseObject({ filter: z.string(), qos: z.number() })),
   }),
   queued: message,
+  wills: message.extend({ clientId: z.string(), principalId: z.string(), dueAtMs: z.number() }),
   marks: z.number(),
   'queue-messages': z.looseObject({ messageId: z.string(), body: z.string(), sentAtMs: z.number() }),
 };

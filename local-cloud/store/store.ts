@@ -4,7 +4,7 @@
  * an answer may be based on.
  */
 
-import type { QueuedRecord, RetainedRecord, SessionRecord } from '../broker/records.ts';
+import type { QueuedRecord, RetainedRecord, SessionRecord, WillRecord } from '../broker/records.ts';
 import type { StoredShadow } from '../engines/shadow.ts';
 import type { EventRuleRecord } from '../events/records.ts';
 import type { RoleRecord } from '../iam/records.ts';
@@ -147,6 +147,8 @@ function tables(writer: Writer) {
     /** Persistent MQTT sessions by client id, and what waits for them: by client id, then a rising number. */
     sessions: table<SessionRecord>('sessions'),
     queued: table<QueuedRecord>('queued'),
+    /** Wills that wait for their delay, by client id. */
+    wills: table<WillRecord>('wills'),
   };
 }
 
