@@ -6,7 +6,8 @@
 
 import { comparePositions } from '../../protocol/sign-position.ts';
 import type { SignRecord } from '../../protocol/sign-record.ts';
-import { fromItem, type UpdateItemInput } from '../../protocol/sign-record-dynamodb.ts';
+import type { UpdateItemInput } from '../../protocol/sign-record-dynamodb.ts';
+import type { RecordStore } from '../../signer/core/ports.ts';
 import type { SignerState } from '../../signer/core/state.ts';
 import type { Safety } from './safety.ts';
 
@@ -125,10 +126,10 @@ export class Oracle {
     return { disk: this.#parts.disk(), writes: this.#writes };
   }
 
-  /** What the table answered, where no write ended meanwhile. */
-  answered({ disk, writes }: Asked, item: Record<string, unknown> | undefined): void {
+  /** What the signer read in time, where no write ended meanwhile. An answer that comes later is none, by the design. */
+  answered({ disk, writes }: Asked, record: SignRecord | undefined): void {
     if (writes !== this.#writes) return;
-    const trust = distrust(item && (fromItem(item) as unknown as SignRecord), disk);
+    const trust = distrust(record, disk);
     if (trust !== undefined) this.#untrusted = trust;
   }
 
@@ -153,6 +154,20 @@ export class Oracle {
       );
     }
   }
+}
+
+/** The record's readings, told to the oracle as the guard gets them. */
+export function heard(store: RecordStore, oracle: Oracle): RecordStore {
+  return {
+    async read(key, timeoutMs) {
+      const asked = oracle.ask();
+      const outcome = await store.read(key, timeoutMs);
+      const isRecord = !key.includes('#');
+      if (isRecord && outcome.kind === 'found') oracle.answered(asked, outcome.item as unknown as SignRecord);
+      return outcome;
+    },
+    update: (update, timeoutMs) => store.update(update, timeoutMs),
+  };
 }
 
 /** Only what lasts: a record that is missing or another one is judged anew at each reading. */

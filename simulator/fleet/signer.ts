@@ -23,7 +23,7 @@ import { refusalOf } from '../../signer/signer-process.ts';
 import { signTableOf } from '../cloud/sign-table.ts';
 import { Process } from '../world/process.ts';
 import type { Host } from './host.ts';
-import { Oracle } from './oracle.ts';
+import { heard, Oracle } from './oracle.ts';
 import { publicKey, recordKey, standInSignature, type World } from './world.ts';
 
 export const stateDir = '/signer';
@@ -119,7 +119,7 @@ export class Signer {
           faults: this.#world.dynamo,
           oracle: this.#oracle,
         });
-        const store = new RecordClient(table, signTableName, clock.sleep);
+        const store = heard(new RecordClient(table, signTableName, clock.sleep), this.#oracle);
         this.#guard = new RecordSigner({ ...parts, store, random: this.#world.chance });
       }
     }

@@ -64,7 +64,8 @@ export class Process {
 
   wake(): void {
     this.#frozen = false;
-    for (const act of this.#parked.splice(0)) this.deliver(act);
+    // One after the other: what an event loop finds waiting it hands out so, with all that follows from one before the next.
+    for (const act of this.#parked.splice(0)) this.#scheduler.after(0, () => this.deliver(act));
   }
 
   /** Something from outside: now, when it wakes, or never. */
