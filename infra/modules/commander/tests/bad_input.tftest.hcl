@@ -1,7 +1,18 @@
 # Each line of wrong input is refused before the first call to AWS. The provider is a mock.
 
 mock_provider "aws" {
-  source = "../../mocks"
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_region" {
+    defaults = { region = "eu-central-1" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_dynamodb_table" {
+    defaults = { hash_key = "key", range_key = "", deletion_protection_enabled = true, replica = [], ttl = [] }
+  }
 }
 
 variables {

@@ -1,7 +1,9 @@
 # The provider is a mock: nothing here reaches AWS.
 
 mock_provider "aws" {
-  source = "../../mocks"
+  mock_data "aws_region" {
+    defaults = { region = "eu-central-1" }
+  }
 }
 
 variables {
