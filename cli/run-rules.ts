@@ -145,6 +145,10 @@ function explained({ text, value, parts }: Explanation, indent: string): string[
   return [`${indent}${text}  →  ${shown(value)}`, ...parts.flatMap((part) => explained(part, `${indent}  `))];
 }
 
+function headersOf({ headers }: Extract<Call, { kind: 'republish' }>): string {
+  return headers ? ` with ${JSON.stringify(headers)}` : '';
+}
+
 function actionText(tried: TriedAction): string {
   if ('failure' in tried) {
     const { failedResource, errorMessage } = tried.failure;
@@ -155,7 +159,7 @@ function actionText(tried: TriedAction): string {
     case 'lambda':
       return `lambda: ${call.functionArn} with ${shown(call.event)}`;
     case 'republish':
-      return `republish: to ${call.topic} at QoS ${call.qos}: ${call.payload.toString('utf8')}`;
+      return `republish: to ${call.topic} at QoS ${call.qos}${headersOf(call)}: ${call.payload.toString('utf8')}`;
     case 'dynamoDBv2':
       return `dynamoDBv2: into ${call.tableName}: ${JSON.stringify(call.item)}`;
     case 'sns':

@@ -10,6 +10,7 @@ import { signTableName, signTablePartitionKey } from '../protocol/sign-record.ts
 import { readCloudRules } from './bundled-rules.ts';
 import { type CoreOptions, openCore, type Ready } from './core.ts';
 import { startAdmin } from './data-folder/admin.ts';
+import { storeFaults } from './data-folder/store-faults.ts';
 import { openDynamo } from './dynamodb/server.ts';
 import { accountId } from './registry/arns.ts';
 import { createRulesEngine, type RulesEngine } from './rules/engine.ts';
@@ -80,6 +81,12 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
 
   try {
+    for (const { place, what } of await storeFaults(dataDir, false, true)) {
+      log.error(
+        { place, what },
+        'the store is damaged there, and what follows is dropped now. If no power cut did that, restore a backup: more may be damaged (beam cloud check)',
+      );
+    }
     const disk = await openFolder(dataDir, { onFailure: diskRefused(dataDir, log) });
     started.push(() => disk.close());
     const dynamo = await openDynamo(disk, {

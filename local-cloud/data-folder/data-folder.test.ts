@@ -24,6 +24,7 @@ import { writeBackup } from './backup.ts';
 import { backupFolder, checkFolder } from './commands.ts';
 import { filesOf } from './files.ts';
 import { restoreBackup } from './restore.ts';
+import { storeFaults } from './store-faults.ts';
 
 let folder = '';
 let data = '';
@@ -181,11 +182,13 @@ test('check finds a flipped byte of the store, and does not open a store whose l
     place: expect.stringMatching(/^store\/\d+\.ldb$/),
     what: 'the checksum of the block at byte 0 is wrong',
   });
+  expect(await storeFaults(data, false, true)).toEqual([]);
   mendTable();
   const { store, close } = await openBoth();
   await store.shadows.put('demo_a role', shadow(2));
   await close();
   const mendLog = flip('.log');
+  expect(await storeFaults(data, false, true)).toMatchObject([{ isInLog: true }]);
   for (let time = 0; time < 2; time++) {
     expect((await checkFolder(data)).findings).toEqual([
       {

@@ -11,10 +11,10 @@ export interface StoreFault {
   isInLog: boolean;
 }
 
-export async function storeFaults(dataDir: string, isOpen: boolean): Promise<StoreFault[]> {
+export async function storeFaults(dataDir: string, isOpen: boolean, logsOnly = false): Promise<StoreFault[]> {
   const folder = join(dataDir, storeFolderName);
   if (!existsSync(folder)) return [];
-  const faults = await levelFaults(folder, isOpen);
+  const faults = await levelFaults(folder, isOpen, logsOnly);
   return faults.map(({ file, what, isInLog }) => ({ place: `${storeFolderName}/${file}`, what, isInLog }));
 }
 

@@ -140,12 +140,15 @@ async function bytesOf(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** @param isOpen whether a process has the store open: files may go away meanwhile, and one is being written */
-export async function levelFaults(folder: string, isOpen: boolean): Promise<FileFault[]> {
+/**
+ * @param isOpen whether a process has the store open: files may go away meanwhile, and one is being written
+ * @param logsOnly tables hold all the data, logs at most some megabytes
+ */
+export async function levelFaults(folder: string, isOpen: boolean, logsOnly = false): Promise<FileFault[]> {
   const faults: FileFault[] = [];
   for (const file of (await readdir(folder)).sort()) {
     const isLog = /^(\d+\.log|MANIFEST-\d+)$/.test(file);
-    if (!isLog && !/^\d+\.(ldb|sst)$/.test(file)) continue;
+    if (!isLog && (logsOnly || !/^\d+\.(ldb|sst)$/.test(file))) continue;
     const bytes = await bytesOf(join(folder, file));
     if (!bytes) continue;
     const what = isLog ? logFault(bytes, isOpen) : tableFault(bytes);
