@@ -3,6 +3,7 @@ import { Agent } from 'node:https';
 import {
   DeleteConnectionCommand,
   GetConnectionCommand,
+  GetRetainedMessageCommand,
   IoTDataPlaneClient,
   ListSubscriptionsCommand,
   PublishCommand,
@@ -106,6 +107,15 @@ test('Publish carries the properties of MQTT 5, and keeps off reserved topics', 
   });
   expect({ ...properties?.userProperties }).toEqual({ a: ['1', '2'], b: '3' });
   expect(properties?.messageExpiryInterval).toBeGreaterThan(55);
+  const kept = { topic: 'kept/properties', qos: 1 as const, retain: true, payload: Buffer.from('x') };
+  const userProperties = JSON.stringify([{ a: '1' }, { a: '2' }]);
+  const { topic: keptTopic } = kept;
+  await data.send(new PublishCommand({ ...kept, userProperties }));
+  const withThem = await data.send(new GetRetainedMessageCommand({ topic: keptTopic }));
+  expect(Buffer.from(withThem.userProperties ?? []).toString()).toBe(userProperties);
+  await data.send(new PublishCommand(kept));
+  const without = await data.send(new GetRetainedMessageCommand({ topic: keptTopic }));
+  expect(without.userProperties).toBeUndefined();
   const refused = (topic: string, name: string, more = {}) =>
     expect(data.send(new PublishCommand({ topic, ...more }))).rejects.toMatchObject({ name });
   await refused('$aws/events/presence/connected/x', 'ForbiddenException');

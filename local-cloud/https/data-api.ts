@@ -31,6 +31,13 @@ function keyOf({ labels, query }: DataRequest): ShadowKey {
   return { thing, shadow };
 }
 
+/** As AWS shows them: one object a property, of a name that comes again several. */
+function userPropertyList(properties: Readonly<Record<string, string | string[]>>): Record<string, string>[] {
+  return Object.entries(properties).flatMap(([name, values]) =>
+    [values].flat().map((value) => ({ [name]: value })),
+  );
+}
+
 export function dataOperations(
   store: Store,
   shadows: ShadowService,
@@ -90,7 +97,18 @@ export function dataOperations(
         const topic = labels.topic ?? '';
         const record = store.retained.get(topic);
         if (!record) throw notFound(`No retained message on ${topic}`);
-        return { topic, payload: record.payload, qos: record.qos, lastModifiedTime: record.atMs };
+        const { payload, qos, atMs, properties } = record;
+        const userProperties = userPropertyList(properties?.userProperties ?? {});
+        return {
+          topic,
+          payload,
+          qos,
+          lastModifiedTime: atMs,
+          userProperties:
+            userProperties.length === 0
+              ? null
+              : Buffer.from(JSON.stringify(userProperties)).toString('base64'),
+        };
       },
     ],
     [
