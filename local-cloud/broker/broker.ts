@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
 import type { BrokerParts } from './broker-parts.ts';
 import { Connection, type ConnectionEvents } from './connection.ts';
+import { type ConnectionSummary, summaryOf } from './connection-summary.ts';
 import { createDelayedWills } from './delayed-wills.ts';
 import { type DirectOutcome, sendDirect } from './direct-message.ts';
 import {
@@ -79,20 +80,6 @@ export interface Disconnection {
   /** Ends the session, too. */
   cleanSession?: boolean;
   preventWill?: boolean;
-}
-
-export interface ConnectionSummary {
-  connected: boolean;
-  cleanSession: boolean;
-  /** Seconds. */
-  sessionExpiry: number;
-  keepAliveDuration?: number;
-  sourceIp?: string;
-  /** ms since the epoch; the former of these where it is connected, the latter where it is not. */
-  connectedSince?: number;
-  disconnectedSince?: number;
-  disconnectReason?: DisconnectReason;
-  subscriptions: { topicFilter: string; qos: 0 | 1 }[];
 }
 
 export interface Broker {
@@ -400,29 +387,7 @@ export function createBroker(options: BrokerOptions): Broker {
     connectedClients: () => [...live.keys()],
     connectionOf(clientId) {
       const session = sessions.find(clientId);
-      if (!session) return undefined;
-      const connection = live.get(clientId);
-      const subscriptions = [...session.subscriptions.values()].map(({ filter, qos }) => ({
-        topicFilter: filter,
-        qos,
-      }));
-      const { expirySeconds, leftAtMs, endReason } = session;
-      const summary = { cleanSession: expirySeconds === 0, sessionExpiry: expirySeconds, subscriptions };
-      if (!connection) {
-        return {
-          connected: false,
-          ...(leftAtMs === undefined ? {} : { disconnectedSince: leftAtMs }),
-          ...(endReason === undefined ? {} : { disconnectReason: endReason }),
-          ...summary,
-        };
-      }
-      return {
-        connected: true,
-        keepAliveDuration: connection.keepAliveSeconds,
-        connectedSince: connection.openedAtMs,
-        sourceIp: connection.peer.ipAddress,
-        ...summary,
-      };
+      return session && summaryOf(session, live.get(clientId));
     },
     disconnect(clientId, { cleanSession = false, preventWill = false } = {}) {
       const connection = live.get(clientId);
