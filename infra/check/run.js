@@ -11,7 +11,15 @@ import { currentBundles } from '../../build/bundle.js';
 import { checkAddressAndRegistration, checkMounts, missingAwsCli, missingMounts } from './install.js';
 import { judge, missingPython, policiesOf } from './policies.js';
 import { checkInstallUnit, checkShell, missingTool } from './server-files.js';
-import { checkRoots, infra, missing, renderedResources, roots } from './terraform.js';
+import {
+  checkRoots,
+  checkRootsWithTofu,
+  infra,
+  missing,
+  missingTofu,
+  renderedResources,
+  roots,
+} from './terraform.js';
 
 const count = { passed: 0, failed: 0, skipped: 0 };
 
@@ -74,6 +82,10 @@ if (noTerraform) {
   await check(`terraform fmt, validate, test: ${roots.map((root) => `infra/${root}`).join(', ')}`, () =>
     checkRoots(lambdas),
   );
+  const noTofu = missingTofu();
+  const tofu = 'OpenTofu: validate of every root, test where it can';
+  if (noTofu) skip(tofu, noTofu);
+  else await check(tofu, () => checkRootsWithTofu(lambdas));
   let resources = [];
   await check('mocked plans', () => {
     resources = renderedResources();

@@ -55,6 +55,46 @@ function checkersConfiguration() {
 }
 
 /**
+ * Tests that Terraform alone can run: OpenTofu (1.12) overrides no single instance of a resource and no nested block.
+ */
+const testedByTerraformAlone = ['modules/commander', 'modules/validators', 'examples/complete'];
+
+/** @returns {string | undefined} why OpenTofu is not asked */
+export function missingTofu() {
+  return spawnSync('tofu', ['version']).error ? 'tofu is not installed' : undefined;
+}
+
+/**
+ * `tofu validate` of every root, `tofu test` where it can, with the stand-in that the checker made.
+ * @param {string} lambdas folder of the functions' zips, for the examples
+ */
+export function checkRootsWithTofu(lambdas) {
+  const env = {
+    ...process.env,
+    TF_VAR_lambdas: lambdas,
+    TF_CLI_CONFIG_FILE: checkersConfiguration(),
+    TF_IN_AUTOMATION: '1',
+  };
+  const commandsOf = (root) =>
+    testedByTerraformAlone.includes(root)
+      ? [
+          ['get', '-test-directory=none'],
+          ['validate', '-no-tests', '-test-directory=none'],
+        ]
+      : [['get'], ['validate'], ['test']];
+  return roots.every((root) =>
+    commandsOf(root).every((command) => {
+      const { status, stdout, stderr } = spawnSync('tofu', [`-chdir=${join(infra, root)}`, ...command], {
+        env,
+        encoding: 'utf8',
+      });
+      if (status !== 0) console.error(`tofu ${command.join(' ')} of ${root} failed:\n${stdout}${stderr}`);
+      return status === 0;
+    }),
+  );
+}
+
+/**
  * The resources that each mocked test `tests/rendered.tftest.hcl` plans.
  * @returns {{ root: string, type: string, address: string, after: Record<string, unknown> }[]}
  */

@@ -10,8 +10,23 @@ mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
+  mock_data "aws_iot_endpoint" {
+    defaults = { endpoint_address = "abc123-ats.iot.eu-central-1.amazonaws.com" }
+  }
   mock_data "aws_dynamodb_table" {
     defaults = { hash_key = "key", range_key = "", deletion_protection_enabled = true, replica = [], ttl = [] }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/mock" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:mock" }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:beam-alerts" }
+  }
+  mock_resource "aws_dynamodb_table" {
+    defaults = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/beam-sign" }
   }
 }
 
