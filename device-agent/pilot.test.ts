@@ -464,7 +464,7 @@ test("mode config: the first start of a node with a key is the operator's; a key
     expect(told()?.topic).toMatch(/\/alert\/key-on-node$/);
     // An export sealed the record: nothing of Beam signs with the key any more.
     const bar = { code: 'sealed', reason: 'sealed', at: '' };
-    writeFileSync(join(root, 'signer/state/state.json'), JSON.stringify({ bar }));
+    writeFileSync(join(root, 'signer/state/state.json'), `{}\n${JSON.stringify({ bar })}\n`);
     await gaiadIs('running');
   } finally {
     gaiad.kill('SIGKILL');

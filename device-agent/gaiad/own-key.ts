@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { lastStateLine } from '../../protocol/signer-state-lines.ts';
 import { errorCode } from '../home/error-code.ts';
 
 /** Of the signer's `state.json`: the signer saw that the record was sealed (`beam signer export`), so that nothing of Beam signs with the key. */
@@ -70,7 +71,8 @@ export function ownKey(options: {
 /** In doubt it is not. */
 async function isSealed(stateDir: string): Promise<boolean> {
   try {
-    return sealed.safeParse(JSON.parse(await readFile(join(stateDir, 'state.json'), 'utf8'))).success;
+    const text = await readFile(join(stateDir, 'state.json'), 'utf8');
+    return sealed.safeParse(JSON.parse(lastStateLine(text))).success;
   } catch {
     return false;
   }

@@ -16,7 +16,13 @@ import { Refusal } from '../refusal.ts';
 import type { HeldPosition } from './state.ts';
 
 export type SignedKind = JournalEntry['type'];
+const stepOfKind = { proposal: 1, prevote: 2, precommit: 3 } as const;
 const kindOfStep = { 1: 'proposal', 2: 'prevote', 3: 'precommit' } as const;
+
+/** Of a journal's entry. */
+export function positionOf({ height, round, type }: JournalEntry): SignPosition {
+  return { height, round, step: stepOfKind[type] };
+}
 
 export interface SignRequest {
   chainId: string;

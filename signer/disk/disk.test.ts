@@ -157,7 +157,7 @@ test.each(['journal.jsonl', 'state.json'])(
     const journal = new DiskJournal(dir);
     await journal.append(entry(1));
     const file = new DiskStateFile(dir);
-    await file.create(state);
+    await file.save(state);
     const path = join(dir, name);
     const descriptor = readdirSync('/proc/self/fd').find((fd) => {
       try {
@@ -180,13 +180,15 @@ test('saves are appended, the last one counts, a torn one is none, and a new pro
   const path = join(dir, 'state.json');
   const lines = () => readFileSync(path, 'utf8').split('\n').length - 1;
   const file = new DiskStateFile(dir);
-  await file.create(state);
-  for (const epochSeen of [1, 2, 3]) await file.save(at(epochSeen));
+  for (const epochSeen of [0, 1, 2, 3]) await file.save(at(epochSeen));
   await file.close();
   expect(lines()).toBe(4);
   expect(await new DiskStateFile(dir).load()).toEqual({ kind: 'state', state: at(3) });
   expect(readFormerState(path).by).toBe('Beam');
   appendFileSync(path, JSON.stringify(at(4)));
+  // A copy that was cut short looks the same, and lacks what was signed.
+  expect(() => readFormerState(path)).toThrow(/cut short/);
+  appendFileSync(path, '\0'.repeat(5000));
   const next = new DiskStateFile(dir);
   expect(await next.load()).toEqual({ kind: 'state', state: at(3) });
   await next.save(at(5));
@@ -209,6 +211,28 @@ test.each<[string, (path: string) => void]>([
   await file.save({ ...state, epochSeen: 3 });
   await file.close();
   expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 3 } });
+});
+
+test('under the local guard a file that is cut short below what the journal has is a copy, and refused', async () => {
+  const local = { ...state, guard: 'local' as const };
+  const at = (height: number) => ({ ...local, seen: { ...state.seen, height } });
+  const file = new DiskStateFile(dir);
+  const journal = new DiskJournal(dir);
+  await file.create(at(5));
+  for (const height of [6, 7, 8]) {
+    await file.save(at(height));
+    await journal.append(entry(height));
+  }
+  await Promise.all([file.close(), journal.close()]);
+  const path = join(dir, 'state.json');
+  appendFileSync(path, '{"version":1,');
+  expect(await file.load()).toMatchObject({ kind: 'state', state: { seen: { height: 8 } } });
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.slice(0, text.lastIndexOf('"height":8')));
+  expect(await file.load()).toMatchObject({
+    kind: 'unreadable',
+    reason: expect.stringContaining('cut short'),
+  });
 });
 
 test('a state file is bounded', async () => {

@@ -4,7 +4,8 @@ import * as fs from 'node:fs/promises';
 
 export interface FileId {
   size: number;
-  /** The inode: another file under the same name has another one. */
+  /** Device and inode: another file under the same name has others. */
+  dev: number;
   ino: number;
 }
 

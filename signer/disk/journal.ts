@@ -84,6 +84,21 @@ export class DiskJournal implements Journal {
   }
 }
 
+/** The newest entry of a chain in the two newest files of a folder's journal. */
+export async function newestEntry(
+  dir: string,
+  chainId: string,
+  disk: Disk,
+): Promise<JournalEntry | undefined> {
+  for (const index of [0, 1]) {
+    const text = await disk.readFile(join(dir, fileName(index)), 'utf8').catch(() => '');
+    const lines = text.split('\n').reverse();
+    const newest = lines.map(parseLine).find((entry) => entry?.chainId === chainId);
+    if (newest) return newest;
+  }
+  return undefined;
+}
+
 /** Every entry of a state folder's journal, oldest first. A torn line is left out. */
 export function readJournalIn(dir: string): JournalEntry[] {
   const entries: JournalEntry[] = [];

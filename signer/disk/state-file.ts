@@ -7,10 +7,14 @@
  */
 
 import { join } from 'node:path';
+import { comparePositions, showPosition } from '../../protocol/sign-position.ts';
+import { isCutShort } from '../../protocol/signer-state-lines.ts';
 import type { StateFile, StateReading } from '../core/ports.ts';
+import { positionOf } from '../core/request.ts';
 import type { SignerState } from '../core/state.ts';
 import { writeDurably } from './atomic-file.ts';
-import { type Disk, type DiskFile, systemDisk } from './disk.ts';
+import { type Disk, type DiskFile, type FileId, systemDisk } from './disk.ts';
+import { newestEntry } from './journal.ts';
 import { readState, stateLine } from './state-text.ts';
 
 /** Some 250 states. */
@@ -24,7 +28,7 @@ export class DiskStateFile implements StateFile {
   readonly #bytesMax: number;
   /** Of this process's own making, so that no torn line of another one stands in it. */
   #file: DiskFile | undefined;
-  #ino = 0;
+  #id = '';
   #bytes = 0;
 
   constructor(dir: string, disk: Disk = systemDisk, bytesMax = bytesMaxDefault) {
@@ -55,6 +59,8 @@ export class DiskStateFile implements StateFile {
     } catch (error) {
       return unreadable((error as Error).message);
     }
+    const above = isCutShort(text.text) && (await this.#releasedAbove(state));
+    if (above) return unreadable(above);
     // A crash between the two files of an enrolment.
     if (marker.kind === 'missing' && state.enrolment === 'done') await this.#mark(state);
     return { kind: 'state', state };
@@ -68,21 +74,33 @@ export class DiskStateFile implements StateFile {
     await writeDurably(this.#state, line.toString(), this.#disk);
     const file = await this.#disk.open(this.#state, 'as+', 0o600);
     this.#file = file;
-    this.#ino = (await file.stat()).ino;
+    this.#id = idOf(await file.stat());
     this.#bytes = line.length;
   }
 
   /** @returns whether the line stands in the file that the next process will read: somebody may have put another one there */
   async #append(line: Buffer): Promise<boolean> {
     if (!this.#file) return false;
-    const gone = { ino: -1, size: -1 };
+    const gone = { dev: -1, ino: -1, size: -1 };
     const [there] = await Promise.all([
       this.#disk.stat(this.#state).catch(() => gone),
       this.#file.appendFile(line),
     ]);
     const before = this.#bytes;
     this.#bytes += line.length;
-    return there.ino === this.#ino && [before, this.#bytes].includes(there.size);
+    return idOf(there) === this.#id && [before, this.#bytes].includes(there.size);
+  }
+
+  /**
+   * Under the local guard a journal's line follows its state's. So it is never above a state whose next one was torn by a crash,
+   * and where it is, the file is a copy that was cut short. (The record guard asks the record.)
+   */
+  async #releasedAbove({ guard, chainId, seen }: SignerState): Promise<string | undefined> {
+    if (guard !== 'local') return undefined;
+    const newest = await newestEntry(this.dir, chainId, this.#disk);
+    const released = newest && positionOf(newest);
+    if (!released || comparePositions(released, seen) <= 0) return undefined;
+    return `it is cut short: its last whole line is at ${showPosition(seen)}, the journal beside it at ${showPosition(released)}`;
   }
 
   async close(): Promise<void> {
@@ -104,6 +122,8 @@ export class DiskStateFile implements StateFile {
     await writeDurably(this.#marker, `${JSON.stringify(pins)}\n`, this.#disk);
   }
 }
+
+const idOf = ({ dev, ino }: FileId) => `${dev}/${ino}`;
 
 type Text = { kind: 'text'; text: string } | { kind: 'missing' } | { kind: 'error'; why: string };
 

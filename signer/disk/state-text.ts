@@ -4,6 +4,7 @@
  * on its strength, and the line before it counts.
  */
 
+import { lastStateLine } from '../../protocol/signer-state-lines.ts';
 import { type SignerState, signerState } from '../core/state.ts';
 
 export function stateLine(state: SignerState): string {
@@ -12,9 +13,7 @@ export function stateLine(state: SignerState): string {
 
 /** @throws Error that says what is wrong with it */
 export function readState(text: string): SignerState {
-  const end = text.lastIndexOf('\n');
-  const line = end < 0 ? text : text.slice(text.lastIndexOf('\n', end - 1) + 1, end);
-  const parsed = signerState.safeParse(JSON.parse(line));
+  const parsed = signerState.safeParse(JSON.parse(lastStateLine(text)));
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,

@@ -71,6 +71,7 @@ export async function exportKey(options: ExportOptions): Promise<ExportPlan> {
     try {
       return await exportUnder(localSealing(file), { options, home, key, keyText: text, state });
     } finally {
+      await file.close();
       unlock();
     }
   }

@@ -3,6 +3,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import * as z from 'zod';
 import { roundMax, type SignPosition, signStep } from '../../protocol/sign-position.ts';
+import { isCutShort } from '../../protocol/signer-state-lines.ts';
 import { readState } from '../disk/state-text.ts';
 import { EnrolError } from '../enrol-error.ts';
 
@@ -43,6 +44,12 @@ export function readFormerState(path: string): FormerState {
   }
   const comet = cometState.safeParse(parsed(text));
   if (comet.success) return { path, mode, position: comet.data, by: 'CometBFT, tmkms or Horcrux' };
+  if (isCutShort(text)) {
+    // What is missing may be any number of states, and each of them a signature.
+    throw new EnrolError(
+      `${path} ends in the middle of a line, so it may be a copy that was cut short and lack what was signed last; copy it again. Where the signer's own file ends so (its machine lost power), take that unfinished line out: no signature left on its strength`,
+    );
+  }
   try {
     const { seen, own } = readState(text);
     const { height, round, step } = seen.height >= own.height ? seen : own;

@@ -224,7 +224,7 @@ export const mutants: readonly Mutant[] = [
   ),
   one(
     'the last whole line of a state file counts',
-    'signer/disk/state-text.ts',
+    'protocol/signer-state-lines.ts',
     "text.slice(text.lastIndexOf('\\n', end - 1) + 1, end)",
     "text.slice(0, text.indexOf('\\n'))",
   ),

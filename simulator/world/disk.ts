@@ -59,9 +59,11 @@ export class ServerDisk {
       if (inode.cached === inode.durable) continue;
       const fate = chance.next();
       const kept = inode.cached.startsWith(inode.durable) ? inode.durable.length : 0;
+      const torn = inode.cached.slice(0, kept + chance.below(inode.cached.length - kept));
       if (fate < 0.4) inode.cached = inode.durable;
-      else if (fate < 0.8)
-        inode.cached = inode.cached.slice(0, kept + chance.below(inode.cached.length - kept));
+      else if (fate < 0.6) inode.cached = torn;
+      // The file's new length came to the disk, what was to stand there did not (ext4, XFS).
+      else if (fate < 0.8) inode.cached = torn.padEnd(inode.cached.length, '\0');
       inode.durable = inode.cached;
     }
     this.#cached = new Map(kept);
@@ -146,7 +148,7 @@ export class ServerDisk {
   }
 }
 
-const idOf = ({ ino, cached }: Inode) => ({ ino, size: Buffer.byteLength(cached) });
+const idOf = ({ ino, cached }: Inode) => ({ dev: 1, ino, size: Buffer.byteLength(cached) });
 
 function textOf(data: string | Uint8Array): string {
   return typeof data === 'string' ? data : Buffer.from(data).toString('utf8');

@@ -1,0 +1,14 @@
+/**
+ * Lines of the signer's `state.json`: one state a line, the last whole one counts. A last line without its end was being written when
+ * the process or the machine ended, or the file is a copy that was cut short. A file of a single line may lack its end.
+ */
+
+export function lastStateLine(text: string): string {
+  const end = text.lastIndexOf('\n');
+  return end < 0 ? text : text.slice(text.lastIndexOf('\n', end - 1) + 1, end);
+}
+
+/** Whether something stands behind the last whole line. */
+export function isCutShort(text: string): boolean {
+  return text.includes('\n') && !text.endsWith('\n');
+}
