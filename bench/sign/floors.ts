@@ -1,27 +1,28 @@
 /** What each stage can't be faster than on this machine, at this moment: the bare act, measured between the requests. */
 
 import { type KeyObject, randomBytes, sign } from 'node:crypto';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { claim, enrol, grant, type Holding, sign as signUpdate } from '../../protocol/sign-record.ts';
 import { systemClock, systemRandom } from '../../signer/clock.ts';
-import { writeDurably } from '../../signer/disk/atomic-file.ts';
 import { type DynamoTable, dynamoTable } from '../../signer/dynamodb.ts';
 import type { SignerHome } from '../../signer/home.ts';
 import { RecordClient } from '../../signer/record-client.ts';
 
 const tableMsMax = 5000;
 
-/** Of a state file and of sign bytes, as they are in the middle of a run. */
+/** Of a state and of sign bytes, as they are in the middle of a run. */
 const stateBytes = 900;
 const signBytes = 120;
 
 export class Floors {
-  readonly times: Record<'fsyncedRename' | 'conditionalWrite' | 'ed25519', number[]> = {
-    fsyncedRename: [],
+  readonly times: Record<'syncedAppend' | 'conditionalWrite' | 'ed25519', number[]> = {
+    syncedAppend: [],
     conditionalWrite: [],
     ed25519: [],
   };
-  readonly #file: string;
+  readonly #path: string;
+  #file: FileHandle | undefined;
   readonly #table: DynamoTable;
   readonly #store: RecordClient;
   readonly #key: string;
@@ -32,8 +33,8 @@ export class Floors {
 
   /** @param home of the signer that is measured: the same disk, table and credentials; another record */
   constructor(home: SignerHome, privateKey: KeyObject) {
+    this.#path = join(home.stateDir, 'floor.jsonl');
     if (!home.dynamo) throw new Error('the bench needs a cloud');
-    this.#file = join(home.stateDir, 'floor.json');
     this.#table = dynamoTable(home.dynamo);
     this.#store = new RecordClient(this.#table, home.table, systemClock.sleep);
     this.#key = `bench-floor/${systemRandom.hex(20).toUpperCase()}`;
@@ -47,6 +48,7 @@ export class Floors {
   }
 
   async start(): Promise<void> {
+    this.#file = await open(this.#path, 'as', 0o600);
     const { recordId, holder } = this.#holding;
     const floor = { height: 0, round: 0, step: 0 } as const;
     const updates = [
@@ -63,7 +65,9 @@ export class Floors {
   /** Each act once. */
   async measure(): Promise<void> {
     const text = randomBytes(stateBytes / 2).toString('hex');
-    await this.#timed('fsyncedRename', () => writeDurably(this.#file, text));
+    await this.#timed('syncedAppend', async () => {
+      await this.#file?.appendFile(text);
+    });
     const update = signUpdate(this.#key, this.#holding, {
       height: this.#height++,
       round: 0,
@@ -81,8 +85,9 @@ export class Floors {
     await this.#timed('ed25519', async () => void sign(null, bytes, this.#privateKey));
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#table.close();
+    await this.#file?.close();
   }
 
   async #timed(what: keyof Floors['times'], act: () => Promise<void>): Promise<void> {

@@ -188,7 +188,7 @@ async function measure(setting: Setting, root: string, cloud: ReadyLine, votes: 
       signerMegabytes: Math.round(Number(resident) / 1e6),
     };
   } finally {
-    floors.close();
+    await floors.close();
     await signer.end();
     rig.close();
   }
