@@ -220,7 +220,7 @@ export const mutants: readonly Mutant[] = [
     'a process begins a state file of its own',
     'signer/disk/state-file.ts',
     'if (!this.#file) return false;',
-    "if (!this.#file) {\n      this.#file = await this.#disk.open(this.#state, 'as+', 0o600);\n      ({ size: this.#bytes, ino: this.#ino } = await this.#file.stat());\n    }",
+    "if (!this.#file) {\n      this.#file = await this.#disk.open(this.#state, 'as+', 0o600);\n      const found = await this.#file.stat();\n      this.#bytes = found.size;\n      this.#id = idOf(found);\n    }",
   ),
   one(
     'the last whole line of a state file counts',

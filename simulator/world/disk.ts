@@ -93,7 +93,13 @@ export class ServerDisk {
     const file = (inode: Inode, appendsSynced: boolean): DiskFile => ({
       // Opened with O_SYNC: what was appended may be there before it is known to be.
       appendFile: async (data) => {
-        await process.effect(() => write(() => (inode.cached += textOf(data))));
+        const text = textOf(data);
+        await process.effect(async () => {
+          // A disk that is full takes what there is room for.
+          if (this.fault) inode.cached += text.slice(0, text.length / 2);
+          failing();
+          inode.cached += text;
+        });
         if (appendsSynced) await process.effect(() => synced(() => (inode.durable = inode.cached)));
       },
       writeFile: (data) => process.effect(() => write(() => (inode.cached = data))),
