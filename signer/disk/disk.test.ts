@@ -213,27 +213,37 @@ test.each<[string, (path: string) => void]>([
   expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 3 } });
 });
 
-test('under the local guard a file that is cut short below what the journal has is a copy, and refused', async () => {
-  const local = { ...state, guard: 'local' as const };
-  const at = (height: number) => ({ ...local, seen: { ...state.seen, height } });
-  const file = new DiskStateFile(dir);
-  const journal = new DiskJournal(dir);
-  await file.create(at(5));
-  for (const height of [6, 7, 8]) {
-    await file.save(at(height));
-    await journal.append(entry(height));
-  }
-  await Promise.all([file.close(), journal.close()]);
-  const path = join(dir, 'state.json');
-  appendFileSync(path, '{"version":1,');
-  expect(await file.load()).toMatchObject({ kind: 'state', state: { seen: { height: 8 } } });
-  const text = readFileSync(path, 'utf8');
-  writeFileSync(path, text.slice(0, text.lastIndexOf('"height":8')));
-  expect(await file.load()).toMatchObject({
-    kind: 'unreadable',
-    reason: expect.stringContaining('cut short'),
-  });
-});
+test.each([
+  ['local', 1],
+  ['record', 2],
+] as const)(
+  'guard %s: a file that was cut short, %d states below its journal, is refused',
+  async (guard, most) => {
+    const at = (height: number) => ({ ...state, guard, seen: { ...state.seen, height } });
+    const file = new DiskStateFile(dir);
+    const journal = new DiskJournal(dir);
+    await file.create(at(5));
+    for (const height of [6, 7, 8]) {
+      await file.save(at(height));
+      await journal.append(entry(height));
+    }
+    await Promise.all([file.close(), journal.close()]);
+    const path = join(dir, 'state.json');
+    const text = readFileSync(path, 'utf8');
+    const found: string[] = [];
+    for (const height of [9, 8, 7]) {
+      writeFileSync(
+        path,
+        `${text}{"height":9,`.slice(0, `${text}{"height":9,`.lastIndexOf(`"height":${height}`)),
+      );
+      const reading = await file.load();
+      found.push(
+        reading.kind === 'unreadable' && reading.reason.includes('cut short') ? 'refused' : reading.kind,
+      );
+    }
+    expect(found).toEqual(['state', 'state', 'state'].fill('refused', most));
+  },
+);
 
 test('a state file is bounded', async () => {
   const file = new DiskStateFile(dir, undefined, 2000);

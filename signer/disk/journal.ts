@@ -16,6 +16,7 @@ import { type Disk, type DiskFile, systemDisk } from './disk.ts';
 
 export const bytesMaxDefault = 8 * 1024 * 1024;
 export const filesMax = 10;
+const newestLines = 64;
 
 const fileName = (index: number) => (index === 0 ? 'journal.jsonl' : `journal.${index}.jsonl`);
 
@@ -84,19 +85,17 @@ export class DiskJournal implements Journal {
   }
 }
 
-/** The newest entry of a chain in the two newest files of a folder's journal. */
-export async function newestEntry(
-  dir: string,
-  chainId: string,
-  disk: Disk,
-): Promise<JournalEntry | undefined> {
-  for (const index of [0, 1]) {
-    const text = await disk.readFile(join(dir, fileName(index)), 'utf8').catch(() => '');
-    const lines = text.split('\n').reverse();
-    const newest = lines.map(parseLine).find((entry) => entry?.chainId === chainId);
-    if (newest) return newest;
-  }
-  return undefined;
+/** The last entries of the two newest files of a folder's journal. */
+export async function newestEntries(dir: string, disk: Disk): Promise<JournalEntry[]> {
+  const texts = await Promise.all(
+    [1, 0].map((index) => disk.readFile(join(dir, fileName(index)), 'utf8').catch(() => '')),
+  );
+  return texts.flatMap((text) =>
+    text
+      .split('\n')
+      .slice(-newestLines)
+      .flatMap((line) => parseLine(line) ?? []),
+  );
 }
 
 /** Every entry of a state folder's journal, oldest first. A torn line is left out. */

@@ -14,7 +14,7 @@ import { positionOf } from '../core/request.ts';
 import type { SignerState } from '../core/state.ts';
 import { writeDurably } from './atomic-file.ts';
 import { type Disk, type DiskFile, type FileId, systemDisk } from './disk.ts';
-import { newestEntry } from './journal.ts';
+import { newestEntries } from './journal.ts';
 import { readState, stateLine } from './state-text.ts';
 
 /** Some 250 states. */
@@ -92,15 +92,15 @@ export class DiskStateFile implements StateFile {
   }
 
   /**
-   * Under the local guard a journal's line follows its state's. So it is never above a state whose next one was torn by a crash,
-   * and where it is, the file is a copy that was cut short. (The record guard asks the record.)
+   * A journal's line is written after its state's (local guard), or beside it (record guard). So where a crash tore the next state, the journal has
+   * no position above the last whole one, or one; where it has more, the file is a copy that was cut short, and may lack a bar, too.
    */
   async #releasedAbove({ guard, chainId, seen }: SignerState): Promise<string | undefined> {
-    if (guard !== 'local') return undefined;
-    const newest = await newestEntry(this.dir, chainId, this.#disk);
-    const released = newest && positionOf(newest);
-    if (!released || comparePositions(released, seen) <= 0) return undefined;
-    return `it is cut short: its last whole line is at ${showPosition(seen)}, the journal beside it at ${showPosition(released)}`;
+    const newest = (await newestEntries(this.dir, this.#disk)).filter((entry) => entry.chainId === chainId);
+    const above = newest.map(positionOf).filter((position) => comparePositions(position, seen) > 0);
+    const positions = new Set(above.map(showPosition));
+    if (positions.size <= (guard === 'local' ? 0 : 1)) return undefined;
+    return `it is cut short: its last whole line is at ${showPosition(seen)}, and the journal beside it has ${[...positions].at(-1)}`;
   }
 
   async close(): Promise<void> {

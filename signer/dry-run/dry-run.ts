@@ -60,6 +60,7 @@ export class DryRun {
   readonly #events: NodeEvents;
   readonly #judging = new Mutex();
   readonly #journal: DiskJournal;
+  readonly #file: DiskStateFile;
   readonly #key = throwawayKey();
   readonly #stopping = new AbortController();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -82,6 +83,7 @@ export class DryRun {
     this.#parts = parts;
     const { home } = parts;
     this.#journal = new DiskJournal(home.dryRunDir, journalBytesMax);
+    this.#file = new DiskStateFile(home.dryRunDir);
     this.#kept = new KeptReport(home, systemClock);
     this.#events = new NodeEvents(home.rpc, {
       onOpen: () => this.#connected(true),
@@ -123,7 +125,7 @@ export class DryRun {
     await this.#save();
     this.#control?.stop();
     this.#table?.close();
-    await this.#journal.close();
+    await Promise.all([this.#journal.close(), this.#file.close()]);
     this.#unlock?.();
   }
 
@@ -188,7 +190,7 @@ export class DryRun {
     const recordKey = dryRunRecordKey(home.chainId, home.thing);
     this.#table ??= home.dynamo && dynamoTable(home.dynamo);
     const table = this.#table && new RecordClient(this.#table, home.table, systemClock.sleep);
-    const file = new DiskStateFile(home.dryRunDir);
+    const file = this.#file;
     const state = await openState(home, file, table, systemRandom, committed);
     const thing = `${home.thing} (dry-run)`;
     const parts = {
