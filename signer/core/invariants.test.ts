@@ -6,9 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { claim, enrol, seal } from '../../protocol/sign-record.ts';
 import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
-import type { Ask } from '../rehearsal/requests.ts';
+import { type Ask, chainId, request } from '../rehearsal/requests.ts';
 import { quietNetwork } from '../rehearsal/table.ts';
-import type { HeldPosition } from './state.ts';
+import type { RecordStore } from './ports.ts';
+import { reserve } from './record-sign.ts';
+import { RecordView } from './record-view.ts';
+import { voteRequest } from './request.ts';
+import { enrolledState, type HeldPosition } from './state.ts';
+import { StateKeeper } from './state-keeper.ts';
 
 const vote = (height: number, block = 'x', more: Partial<Ask> = {}): Ask => ({
   height,
@@ -132,6 +137,46 @@ test('invariant 3: a holder that was fenced unawares does not release what the n
   const asking = fleet.ask(a, vote(1, 'x'));
   await fleet.run(1500);
   expect(await asking).toMatchObject({ refused: expect.stringMatching(/^fenced/) });
+});
+
+test('invariant 3: a request under way writes nothing to a record that was put back, once this machine saw a later epoch', async () => {
+  const held = { epoch: 2, holder: 'demo_a', incarnation: 'one' };
+  const pin = { table: 'beam-sign', key: recordKey, recordId };
+  const floor = { height: 1, round: 0, step: 3 } as const;
+  const enrolled = enrolledState(
+    { guard: 'record', record: pin, publicKey: 'AA==', chainId, thing: 'demo_a', machine: '', floor },
+    'done',
+  );
+  const message = request(vote(2));
+  if (message.kind !== 'signVote') throw new Error('not a vote');
+  let writes = 0;
+  for (const epochSeen of [2, 3]) {
+    const keeper = new StateKeeper(
+      { load: async () => ({ kind: 'none' }), save: async () => {} },
+      { ...enrolled, epochSeen },
+      () => {},
+    );
+    const store: RecordStore = {
+      read: async () => ({ kind: 'doubt', cause: 'away' }),
+      update: async () => {
+        writes += 1;
+        return { kind: 'doubt', cause: 'away' };
+      },
+    };
+    const clock = { now: () => 0, wall: () => 0, sleep: async () => {} };
+    const reserving = reserve(voteRequest(chainId, message.vote), {
+      view: new RecordView(store, keeper, clock, recordKey),
+      keeper,
+      clock,
+      random: { hex: () => 'ab' },
+      holding: { recordId, ...held },
+      deadlineMs: 2500,
+      meter: undefined,
+      note: async () => {},
+    });
+    await expect(reserving).rejects.toMatchObject({ code: 'doubt' });
+    expect(writes).toBe(2);
+  }
 });
 
 test('invariant 3: a clone, or a restored image, is refused; so is the original once the clone has taken over', async () => {

@@ -53,7 +53,9 @@ async function reserveInRecord(request: SignRequest, context: Reserving): Promis
   const attempt = random.hex(8);
   let order = checkOrder(request, keeper.state.seen);
   for (let attempts = 0; attempts < triesMax; attempts++) {
-    if (order === 'above') {
+    // Who learnt meanwhile that it is fenced, or that the record can't be trusted, writes no more: a record that was put back would take it.
+    const knowsBetter = view.trouble !== undefined || keeper.state.epochSeen > holding.epoch;
+    if (order === 'above' && !knowsBetter) {
       const entry = { ...request.position, ...wanted, attempt };
       const voteFor = request.kind === 'proposal' ? undefined : request.blockId;
       const writing = await view.write(
