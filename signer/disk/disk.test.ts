@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import {
   appendFileSync,
+  closeSync,
   constants,
   copyFileSync,
   existsSync,
+  fstatSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -99,6 +102,15 @@ test('one process a folder', async () => {
   await expect(lockState(dir)).rejects.toThrow(StateInUseError);
   unlock();
   (await lockState(dir))();
+});
+
+test('a folder that is given back twice closes no other file', async () => {
+  const release = await lockState(dir);
+  release();
+  const next = openSync(dir, 'r');
+  release();
+  expect(fstatSync(next).isDirectory()).toBe(true);
+  closeSync(next);
 });
 
 const entry = (height: number, more: Partial<JournalEntry> = {}): JournalEntry => ({

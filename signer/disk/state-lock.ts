@@ -13,7 +13,7 @@ export class StateInUseError extends Error {
   override readonly name = 'StateInUseError';
 }
 
-/** @returns gives the folder back. @throws StateInUseError */
+/** @returns gives the folder back; again, it does nothing. @throws StateInUseError */
 export async function lockState(dir: string): Promise<() => void> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { dev, ino } = statSync(dir);
@@ -22,7 +22,11 @@ export async function lockState(dir: string): Promise<() => void> {
   const folder = openSync(dir, 'r');
   const file = linux ? `/proc/self/fd/${folder}/lock.sock` : join(dir, 'lock.sock');
   const held: Server[] = [];
+  let isOpen = true;
   const release = () => {
+    // By then the descriptor may be another file's.
+    if (!isOpen) return;
+    isOpen = false;
     for (const server of held) server.close();
     closeSync(folder);
   };
