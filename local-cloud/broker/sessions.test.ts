@@ -158,7 +158,8 @@ test('of a shared subscription one member gets each message, and an absent one k
   await publish(200);
   const back = [await resume(await cloud.device('demo_one')), await resume(await cloud.device('demo_two'))];
   // QoS 1: what a client left without its acknowledgement comes again.
-  const kept = () => new Set(back.flatMap(({ inbox }) => inbox.texts()).filter((text) => Number(text) >= 200));
+  const kept = () =>
+    new Set(back.flatMap(({ inbox }) => inbox.texts()).filter((text) => Number(text) >= 200));
   await eventually(() => kept().size === 40);
 });
 
