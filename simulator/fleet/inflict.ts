@@ -1,13 +1,15 @@
 /** Does a scheduled fault to a fleet, and takes it back when its time is over. */
 
-import { enrol, grant, signTableName } from '../../protocol/sign-record.ts';
-import { toAttribute, toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
+import { comparePositions } from '../../protocol/sign-position.ts';
+import { enrol, grant, type SignRecord, signTableName } from '../../protocol/sign-record.ts';
+import { fromItem, toAttribute, toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
 import type { Item } from '../cloud/expressions.ts';
 import type { Fault, FaultKind } from '../schedule.ts';
 import type { DiskImage } from '../world/disk.ts';
 import type { Fleet } from './build.ts';
-import { editShadow, setRole } from './operator.ts';
+import { editShadow, seenIn, setRole } from './operator.ts';
 import { type Part, Server } from './server.ts';
+import { stateDir } from './signer.ts';
 import { recordItemKey, recordKey, recordOf } from './world.ts';
 
 /** What was, at each commit: for faults that bring it back. */
@@ -42,10 +44,16 @@ export class History {
 
 const imagesMax = 20;
 /**
- * Beyond telling is a record that is put back by hand, under its own id, within two heights of which no standby has read and
- * whose holder is gone; or from before a takeover of which the former holder, frozen or cut off, does not know.
+ * Beyond telling is a record that is put back by hand, under its own id, while a server knows of nothing newer: it was off, its disk was
+ * full, it had not read again yet; or from before a takeover of which the former holder, frozen or cut off, does not know.
  */
 const recordAgeBlocksMin = 3;
+
+const allKnowBetter = ({ servers }: Fleet, old: Item) =>
+  servers.every(({ disk }) => {
+    const seen = seenIn(disk.durable(`${stateDir}/state.json`) ?? '');
+    return comparePositions(seen, fromItem(old) as unknown as SignRecord) > 0;
+  });
 const hourMs = 3_600_000;
 const clonesMax = 3;
 
@@ -219,7 +227,9 @@ function administer(fleet: Fleet, kind: FaultKind, choice: number, history: Hist
     case 'record-restored': {
       const old = choice % 3 === 0 ? current : history.recordBefore(chain.height, choice);
       // Beam's own restore gives it another id; an administrator who puts an older item back by hand does not.
-      if (old) put(choice % 3 === 1 ? old : { ...old, recordId: { S: `restored-${choice}` } });
+      if (!old) return;
+      const keepsItsId = choice % 3 === 1 && allKnowBetter(fleet, old);
+      put(keepsItsId ? old : { ...old, recordId: { S: `restored-${choice}` } });
       return;
     }
     case 'record-edited': {

@@ -76,7 +76,8 @@ export function mend(fleet: Fleet, times: number): void {
   for (const server of servers) server.powerOn();
 }
 
-function seenIn(text: string): SignPosition {
+/** @param text of a state file */
+export function seenIn(text: string): SignPosition {
   try {
     return readState(text).seen;
   } catch {
