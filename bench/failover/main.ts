@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { chainBinary } from '../../e2e/chain/chain-binary.js';
 import { ownBundles } from '../../local-fleet/bundles.ts';
 import { runDrill } from '../../local-fleet/drill/run-drill.ts';
+import { endedBySignal } from '../../local-fleet/processes/ended-by-signal.ts';
 import { runSteady } from './steady.ts';
 import { reportSuite, type Suite, type SuiteName, type SuiteReport, suites } from './suites.ts';
 
@@ -105,19 +106,12 @@ async function main(): Promise<number> {
     say(`${(error as Error).message}\n${usage}`);
     return 2;
   }
-  const ended = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!ended.signal.aborted) return ended.abort(new Error(`ended by ${name}`));
-      killNow();
-      process.exit(130);
-    });
-  }
+  const ended = endedBySignal(() => killNow());
   const { out } = options;
   if (out !== undefined) mkdirSync(out, { recursive: true });
   const reports: ({ against: string[] } & object)[] = [];
   for (const name of options.names) {
-    if (ended.signal.aborted) break;
+    if (ended.aborted) break;
     const report =
       name === 'steady'
         ? await runSteady({
@@ -127,19 +121,19 @@ async function main(): Promise<number> {
             bundles: ownBundles(),
             out: out === undefined ? undefined : join(out, name),
             say,
-            signal: ended.signal,
+            signal: ended,
             onFleet: (fleet) => {
               killNow = () => fleet.killNow();
             },
           })
-        : await runSuite(name, options, ended.signal);
+        : await runSuite(name, options, ended);
     reports.push(report);
     say(`${name}: ${report.against.length === 0 ? 'ok' : report.against.join('; ')}`);
     if (out !== undefined) appendFileSync(join(out, 'reports.jsonl'), `${JSON.stringify(report)}\n`);
   }
   const ok = reports.length === options.names.length && reports.every(({ against }) => against.length === 0);
   process.stdout.write(`${JSON.stringify({ ok, suites: reports }, null, options.json ? undefined : 2)}\n`);
-  if (ended.signal.aborted) return 130;
+  if (ended.aborted) return 130;
   return ok ? 0 : 1;
 }
 

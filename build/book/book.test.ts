@@ -110,6 +110,9 @@ test('the checks can fail', () => {
     '  participant a',
     '  a->>b: hello',
     '```',
+    '```hcl',
+    'no_such_variable = 1',
+    '```',
   ].join('\n');
   const file = readMarkdown(wrong);
   const strange = new Map([['x.md', file]]);
@@ -137,6 +140,7 @@ test('the checks can fail', () => {
     expect.stringContaining('x.md:12: config.toml: signer.no_such_key: no such setting'),
     'x.md:16: has a field that role desired does not have',
     'x.md:21: b is no participant',
+    'x.md:24: infra/examples/complete has no variable no_such_variable',
   ]);
   expect(commandFault(['beam', 'failover'], known)).toContain('missing required argument');
   expect(shellSyntaxFaults(new Map([['x.md', readMarkdown('```sh\nif then\n```\n')]]))[0]).toContain(

@@ -8,6 +8,7 @@ import { jsonFault, tomlFault } from './examples.ts';
 import { type CodeBlock, type MarkdownFile, readMarkdown } from './markdown.ts';
 import { mermaidFault } from './mermaid.ts';
 import { shellCommands } from './shell.ts';
+import { tfvarsFault } from './tfvars.ts';
 
 export type Book = ReadonlyMap<string, MarkdownFile>;
 
@@ -75,6 +76,10 @@ export function blockFaults(file: string, block: CodeBlock, known: KnownCommands
     }
     case 'json': {
       const fault = jsonFault(block.text, block.example);
+      return fault === undefined ? [] : [at(0, fault)];
+    }
+    case 'hcl': {
+      const fault = tfvarsFault(block.text);
       return fault === undefined ? [] : [at(0, fault)];
     }
     case 'mermaid': {

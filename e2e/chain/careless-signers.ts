@@ -18,6 +18,7 @@ import { latestHeight } from '../../local-fleet/chains/observe.ts';
 import { sdkChain } from '../../local-fleet/chains/sdk-chain.ts';
 import { changeToml } from '../../local-fleet/chains/sdk-home.ts';
 import { consensusAddressOf } from '../../local-fleet/data/consensus-key.ts';
+import { endedBySignal } from '../../local-fleet/processes/ended-by-signal.ts';
 import { freePorts } from '../../local-fleet/processes/ports.ts';
 import { Runner } from '../../local-fleet/processes/runner.ts';
 import { judgeSafety, SafetyCheck, type SafetyFindings } from '../../local-fleet/soak/checks.ts';
@@ -190,15 +191,12 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { chain: { type: 'string' }, json: { type: 'boolean', default: false } },
   });
-  const ended = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => ended.abort(new Error(`ended by ${name}`)));
-  }
+  const ended = endedBySignal();
   const data = await mkdtemp(join(tmpdir(), 'beam-careless-'));
   try {
     const binary = resolve(chainBinary(values.chain));
     say(`control run: two careless signers on ${binary}`);
-    const result = await control(binary, data, ended.signal);
+    const result = await control(binary, data, ended);
     process.stdout.write(`${JSON.stringify(result, null, values.json ? undefined : 2)}\n`);
     return result.ok ? 0 : 1;
   } finally {

@@ -7,6 +7,7 @@ import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ownBundles } from '../../local-fleet/bundles.ts';
+import { endedBySignal } from '../../local-fleet/processes/ended-by-signal.ts';
 import { runSoak } from '../../local-fleet/soak/run-soak.ts';
 import { chainBinary } from './chain-binary.js';
 
@@ -58,15 +59,8 @@ async function main(): Promise<number> {
     say(`${(error as Error).message}\n${usage}`);
     return 2;
   }
-  const ended = new AbortController();
   let killNow = () => {};
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!ended.signal.aborted) return ended.abort(new Error(`ended by ${name}`));
-      killNow();
-      process.exit(130);
-    });
-  }
+  const ended = endedBySignal(() => killNow());
   const chain = chainBinary(options.chain);
   const startedMs = performance.now();
   const stamped = (line: string) =>
@@ -77,13 +71,13 @@ async function main(): Promise<number> {
     chain,
     bundles: ownBundles(),
     say: stamped,
-    signal: ended.signal,
+    signal: ended,
     onFleet: (fleet) => {
       killNow = () => fleet.killNow();
     },
   });
   process.stdout.write(`${JSON.stringify(report, null, options.json ? undefined : 2)}\n`);
-  if (ended.signal.aborted) return 130;
+  if (ended.aborted) return 130;
   return report.ok ? 0 : 1;
 }
 

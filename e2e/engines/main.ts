@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openCredentials } from '../../local-cloud/tls/credentials.ts';
 import { ownBundles } from '../../local-fleet/bundles.ts';
+import { endedBySignal } from '../../local-fleet/processes/ended-by-signal.ts';
 import { testMiniStack } from './ministack.ts';
 import { testMoto } from './moto.ts';
 import { type PeerName, PeersMissingError, peersBin, peerVersions } from './peers.ts';
@@ -91,13 +92,7 @@ async function main(): Promise<number> {
     say(`${(error as Error).message}\n${usage}`);
     return 2;
   }
-  const ended = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (ended.signal.aborted) process.exit(130);
-      ended.abort(new Error(`ended by ${name}`));
-    });
-  }
+  const ended = endedBySignal();
   const startedMs = performance.now();
   let bin: string;
   try {
@@ -107,7 +102,7 @@ async function main(): Promise<number> {
     say(`test:ministack: ${error.message}`);
     return 1;
   }
-  const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(secondsMax * 1_000)]);
+  const signal = AbortSignal.any([ended, AbortSignal.timeout(secondsMax * 1_000)]);
   const folder = mkdtempSync(join(tmpdir(), 'beam-engines-'));
   const given = {
     folder,
@@ -124,7 +119,7 @@ async function main(): Promise<number> {
   else say(`logs and journals are in ${folder}`);
   const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
   process.stdout.write(`${JSON.stringify({ ok, seconds, engines }, null, options.json ? undefined : 2)}\n`);
-  if (ended.signal.aborted) return 130;
+  if (ended.aborted) return 130;
   return ok ? 0 : 1;
 }
 

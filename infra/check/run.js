@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { currentBundles } from '../../build/bundle.js';
+import { checkDocuments } from './documents.js';
 import { checkAddressAndRegistration, checkMounts, missingAwsCli, missingMounts } from './install.js';
 import { judge, missingPython, policiesOf } from './policies.js';
 import { checkInstallUnit, checkShell, missingTool } from './server-files.js';
@@ -82,6 +83,7 @@ if (noTerraform) {
   await check(`terraform fmt, validate, test: ${roots.map((root) => `infra/${root}`).join(', ')}`, () =>
     checkRoots(lambdas),
   );
+  await check('HCL in the documents, parsed and formatted by Terraform', checkDocuments);
   const noTofu = missingTofu();
   const tofu = 'OpenTofu: validate of every root, test where it can';
   if (noTofu) skip(tofu, noTofu);

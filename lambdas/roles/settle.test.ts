@@ -1,31 +1,14 @@
 /** The decider with its executor, on the local cloud's own shadows and tables. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Agent } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { IoTDataPlaneClient, UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import pino from 'pino';
 import { type DynamoCalls, dynamoCalls } from '../../dynamodb/calls.ts';
-import { type Core, openCore } from '../../local-cloud/core.ts';
-import { type Dynamo, openDynamo } from '../../local-cloud/dynamodb/server.ts';
+import { openTablesCloud, type TablesCloud } from '../../local-cloud/tables-fixture.ts';
 import { toJsonItem } from '../../protocol/dynamodb-json.ts';
-import {
-  type FleetConfig,
-  fleetItems,
-  fleetTableName,
-  fleetTablePartitionKey,
-  fleetTableSortKey,
-} from '../../protocol/fleet-table.ts';
-import {
-  claim,
-  enrol,
-  type ItemUpdate,
-  type SignRecord,
-  signTableName,
-  signTablePartitionKey,
-} from '../../protocol/sign-record.ts';
+import { type FleetConfig, fleetItems, fleetTableName } from '../../protocol/fleet-table.ts';
+import { claim, enrol, type ItemUpdate, type SignRecord, signTableName } from '../../protocol/sign-record.ts';
 import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
 import { Announcer } from '../aws/announce.ts';
 import { type DynamoDb, retrying } from '../aws/dynamodb.ts';
@@ -43,9 +26,7 @@ import { WriteLimit } from './write-limit.ts';
 jest.setTimeout(60_000);
 
 const recordId = 'record-0001';
-let dir: string;
-let dynamo: Dynamo;
-let core: Core;
+let cloud: TablesCloud;
 let calls: DynamoCalls;
 let dynamodb: DynamoDb;
 let iotData: IoTDataPlaneClient;
@@ -53,18 +34,8 @@ let iotData: IoTDataPlaneClient;
 beforeAll(async () => {
   for (const level of ['info', 'warn', 'error'] as const)
     jest.spyOn(console, level).mockImplementation(() => {});
-  dir = mkdtempSync(join(tmpdir(), 'beam-roles-'));
-  dynamo = await openDynamo(join(dir, 'dynamodb'), {
-    tables: [
-      { name: fleetTableName, partitionKey: fleetTablePartitionKey, sortKey: fleetTableSortKey },
-      { name: signTableName, partitionKey: signTablePartitionKey },
-    ],
-  });
-  core = await openCore(
-    { dataDir: join(dir, 'core'), mqttPort: 0, httpsPort: 0, log: pino({ level: 'silent' }) },
-    () => ({ load: () => undefined, remove: () => undefined }),
-  );
-  const ready = await core.listenHttps((request, response, body) => dynamo.handle(request, response, body));
+  cloud = await openTablesCloud();
+  const { ready } = cloud;
   const settings = {
     region: ready.region,
     endpoint: ready.https,
@@ -86,9 +57,7 @@ afterAll(async () => {
   jest.restoreAllMocks();
   calls.close();
   iotData.destroy();
-  await core.close();
-  await dynamo.close();
-  rmSync(dir, { recursive: true });
+  await cloud.close();
 });
 
 const update = (change: ItemUpdate) => dynamodb.updateItem(toUpdateItem(signTableName, change));

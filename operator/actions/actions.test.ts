@@ -1,8 +1,5 @@
 /** The actions against the local cloud's registry, shadows and tables; Commander's part is played by the test. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   AddThingToThingGroupCommand,
@@ -11,17 +8,10 @@ import {
 } from '@aws-sdk/client-iot';
 import { UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import pino from 'pino';
-import { type Core, openCore } from '../../local-cloud/core.ts';
-import { type Dynamo, openDynamo } from '../../local-cloud/dynamodb/server.ts';
+import { openTablesCloud, type TablesCloud } from '../../local-cloud/tables-fixture.ts';
 import { toJsonItem } from '../../protocol/dynamodb-json.ts';
-import {
-  type FleetNode,
-  fleetTableName,
-  fleetTablePartitionKey,
-  fleetTableSortKey,
-} from '../../protocol/fleet-table.ts';
-import { claim, enrol, grant, signTableName, signTablePartitionKey } from '../../protocol/sign-record.ts';
+import { type FleetNode, fleetTableName } from '../../protocol/fleet-table.ts';
+import { claim, enrol, grant, signTableName } from '../../protocol/sign-record.ts';
 import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
 import { configureFleet } from './configure-fleet.ts';
 import { editShadow, getShadow } from './edit-shadow.ts';
@@ -35,24 +25,12 @@ jest.setTimeout(60_000);
 
 const recordKey = `beam-1/${'AB'.repeat(20)}`;
 const recordId = 'record-0001';
-let dir: string;
-let dynamo: Dynamo;
-let core: Core;
+let cloud: TablesCloud;
 let operator: Operator;
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'beam-operator-'));
-  dynamo = await openDynamo(join(dir, 'dynamodb'), {
-    tables: [
-      { name: fleetTableName, partitionKey: fleetTablePartitionKey, sortKey: fleetTableSortKey },
-      { name: signTableName, partitionKey: signTablePartitionKey },
-    ],
-  });
-  core = await openCore(
-    { dataDir: join(dir, 'core'), mqttPort: 0, httpsPort: 0, log: pino({ level: 'silent' }) },
-    () => ({ load: () => undefined, remove: () => undefined }),
-  );
-  const ready = await core.listenHttps((request, response, body) => dynamo.handle(request, response, body));
+  cloud = await openTablesCloud();
+  const { ready } = cloud;
   operator = connectOperator({
     region: ready.region,
     endpoint: ready.https,
@@ -69,9 +47,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   disconnect(operator);
-  await core.close();
-  await dynamo.close();
-  rmSync(dir, { recursive: true });
+  await cloud.close();
 });
 
 const update = (change: Parameters<typeof toUpdateItem>[1]) =>

@@ -1,23 +1,18 @@
 /** Against the local cloud's registry, shadows and tables; Commander's late write is played by the test's clock. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PutItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { CreatePolicyCommand, DescribeCertificateCommand, DescribeThingCommand } from '@aws-sdk/client-iot';
 import { UpdateThingShadowCommand } from '@aws-sdk/client-iot-data-plane';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import pino from 'pino';
 import { createCsr } from '../../certs-scripts/csr.ts';
 import { makeDeviceKey } from '../../certs-scripts/device-key.ts';
 import { registerCertificate, registerServer } from '../../certs-scripts/register.ts';
 import { revoke } from '../../certs-scripts/rotate.ts';
-import { type Core, openCore } from '../../local-cloud/core.ts';
-import { type Dynamo, openDynamo } from '../../local-cloud/dynamodb/server.ts';
+import { openTablesCloud, type TablesCloud } from '../../local-cloud/tables-fixture.ts';
 import { toJsonItem } from '../../protocol/dynamodb-json.ts';
-import { fleetTableName, fleetTablePartitionKey, fleetTableSortKey } from '../../protocol/fleet-table.ts';
+import { fleetTableName } from '../../protocol/fleet-table.ts';
 import { pilotPolicyName, serverPolicyNames } from '../../protocol/names.ts';
-import { claim, enrol, grant, signTableName, signTablePartitionKey } from '../../protocol/sign-record.ts';
+import { claim, enrol, grant, signTableName } from '../../protocol/sign-record.ts';
 import { toUpdateItem } from '../../protocol/sign-record-dynamodb.ts';
 import { admitServer } from './admit-server.ts';
 import { configureFleet } from './configure-fleet.ts';
@@ -30,26 +25,14 @@ jest.setTimeout(60_000);
 
 const recordKey = `beam-1/${'AB'.repeat(20)}`;
 const recordId = 'record-0001';
-let dir: string;
-let dynamo: Dynamo;
-let core: Core;
+let cloud: TablesCloud;
 let operator: Operator;
 /** What happens while the removal waits. */
 let meanwhile: () => Promise<void> = async () => {};
 
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'beam-remove-'));
-  dynamo = await openDynamo(join(dir, 'dynamodb'), {
-    tables: [
-      { name: fleetTableName, partitionKey: fleetTablePartitionKey, sortKey: fleetTableSortKey },
-      { name: signTableName, partitionKey: signTablePartitionKey },
-    ],
-  });
-  core = await openCore(
-    { dataDir: join(dir, 'core'), mqttPort: 0, httpsPort: 0, log: pino({ level: 'silent' }) },
-    () => ({ load: () => undefined, remove: () => undefined }),
-  );
-  const ready = await core.listenHttps((request, response, body) => dynamo.handle(request, response, body));
+  cloud = await openTablesCloud();
+  const { ready } = cloud;
   const { region, https: endpoint, ca, accessKeyId, secretAccessKey } = ready;
   const connected = connectOperator({ region, endpoint, ca, credentials: { accessKeyId, secretAccessKey } });
   operator = { ...connected, clock: { ...connected.clock, sleep: () => meanwhile() } };
@@ -70,9 +53,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   disconnect(operator);
-  await core.close();
-  await dynamo.close();
-  rmSync(dir, { recursive: true });
+  await cloud.close();
 });
 
 const update = (change: Parameters<typeof toUpdateItem>[1]) =>
