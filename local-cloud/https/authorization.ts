@@ -8,7 +8,7 @@ export interface SignatureScope {
   day: string;
   region: string;
   service: string;
-  /** In lower case, in their order. */
+  /** Sorted, each once. */
   signedNames: readonly string[];
 }
 
@@ -21,13 +21,17 @@ const scopePart =
 const scopeOf = remembering<SignatureScope | null>(keptMax, (text) => {
   const [, accessKeyId, day, region, service, names] = scopePart.exec(text) ?? [];
   if (!accessKeyId || !day || !region || !service || !names) return null;
-  return { accessKeyId, day, region, service, signedNames: names.split(';') };
+  return { accessKeyId, day, region, service, signedNames: [...new Set(names.split(';'))].sort() };
 });
 
+export interface Authorization {
+  scope: SignatureScope;
+  /** 64 hex digits */
+  signature: string;
+}
+
 /** @returns undefined where it is not one of Signature Version 4 */
-export function parseAuthorization(
-  header: string | undefined,
-): { scope: SignatureScope; signature: string } | undefined {
+export function parseAuthorization(header: string | undefined): Authorization | undefined {
   const at = header?.lastIndexOf('Signature=') ?? -1;
   if (header === undefined || at < 0) return undefined;
   const scope = scopeOf(header.slice(0, at));

@@ -1,4 +1,7 @@
-/** The signature that a request must carry, by aws4, in one go: with promises it took longer than a shadow update's whole work. */
+/**
+ * The signature that a request must carry, by aws4. What one request of a client has in common with the next is made once: for a small
+ * request, making all of it anew took longer than the request's whole work.
+ */
 
 import aws4 from 'aws4';
 import { remembering } from '../remembering.ts';
@@ -7,40 +10,62 @@ export interface SignedParts {
   method: string;
   /** As it came, with its query. */
   path: string;
-  /** The signed ones alone, names in lower case. */
-  headers: Record<string, string>;
-  body: Buffer;
+  /** The signed ones alone: names in lower case, sorted, each once. */
+  headers: readonly (readonly [name: string, value: string])[];
+  /** SHA-256, hex. */
+  bodyHash: string;
   service: string;
   region: string;
   /** `x-amz-date`'s value. */
   dateTime: string;
 }
 
+/** Signs what it is told is the canonical request. */
+class ScopeSigner extends aws4.RequestSigner {
+  canonicalRequest = '';
+
+  override canonicalString(): string {
+    return this.canonicalRequest;
+  }
+}
+
+const signersKeptMax = 200;
+const signers = new Map<string, ScopeSigner>();
+
+function signerOf(secretAccessKey: string, region: string, service: string): ScopeSigner {
+  const key = `${secretAccessKey} ${region} ${service}`;
+  let signer = signers.get(key);
+  if (signer === undefined) {
+    signer = new ScopeSigner({ host: 'localhost', region, service }, { accessKeyId: '', secretAccessKey });
+    if (signers.size >= signersKeptMax) signers.clear();
+    signers.set(key, signer);
+  }
+  return signer;
+}
+
 const pathsKeptMax = 1000;
-/** As aws4 takes a path and its query apart. */
-const parsedPath = remembering(pathsKeptMax, (path) => {
+/** The canonical request's lines of path and query, as aws4 writes them for every service but S3, which is not here. */
+const pathLines = remembering(pathsKeptMax, (path) => {
   const signer = new aws4.RequestSigner(
-    { path, host: 'localhost' },
+    { path, host: 'localhost', doNotModifyHeaders: true },
     { accessKeyId: '', secretAccessKey: '' },
   );
-  (signer as unknown as { parsePath(): void }).parsePath();
-  return (signer as unknown as { parsedPath: object }).parsedPath;
+  return signer.canonicalString().split('\n').slice(1, 3).join('\n');
 });
 
 /** @returns 64 hex digits */
 export function expectedSignature(
-  { method, path, headers, body, service, region, dateTime }: SignedParts,
-  keys: { accessKeyId: string; secretAccessKey: string },
+  { method, path, headers, bodyHash, service, region, dateTime }: SignedParts,
+  { secretAccessKey }: { secretAccessKey: string },
 ): string {
-  const signer = new aws4.RequestSigner(
-    { method, path, headers, body, service, region, doNotModifyHeaders: true },
-    keys,
-  );
+  let lines = '';
+  let names = '';
+  for (const [name, value] of headers) {
+    lines += `${name}:${value.trim().replace(/\s+/g, ' ')}\n`;
+    names += names === '' ? name : `;${name}`;
+  }
+  const signer = signerOf(secretAccessKey, region, service);
   signer.datetime = dateTime;
-  // By itself it leaves some out, user-agent for one: whoever signed them wants them in.
-  Object.assign(signer, {
-    parsedPath: parsedPath(path),
-    extraHeadersToInclude: Object.fromEntries(Object.keys(headers).map((name) => [name, true])),
-  });
+  signer.canonicalRequest = `${method}\n${pathLines(path)}\n${lines}\n${names}\n${bodyHash}`;
   return signer.signature();
 }

@@ -11,11 +11,12 @@ import { isObject } from '../engines/json-tree.ts';
 import { AwsError, invalidRequest, notImplemented } from '../registry/aws-error.ts';
 import { remembering } from '../remembering.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
+import { type Authorization, parseAuthorization } from './authorization.ts';
 import type { DataHandler } from './data-request.ts';
 import type { Handler } from './operation.ts';
 import { dynamoRefusal, type RoleStatement } from './role-permissions.ts';
 import { findRoute } from './router.ts';
-import { type SignedService, signedFor } from './signed-service.ts';
+import type { SignedService } from './signed-service.ts';
 import type { VerifyRequest } from './sigv4.ts';
 
 /** DynamoDB takes 16 MB a request; nothing of IoT needs more than 1 MB. */
@@ -163,9 +164,11 @@ const urlOf = remembering(urlsKeptMax, (text) => {
 export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   const { control, data, dynamo, services, verify, log } = options;
 
-  function serviceOf(request: IncomingMessage): SignedService | undefined {
-    const name = signedFor(request);
-    if (name !== undefined) return services.get(name);
+  function serviceOf(
+    request: IncomingMessage,
+    authorization: Authorization | undefined,
+  ): SignedService | undefined {
+    if (authorization !== undefined) return services.get(authorization.scope.service);
     return [...services.values()].find((service) => service.isOpen?.(request));
   }
 
@@ -213,13 +216,14 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = request.headers['x-amz-target'];
     const forDynamo = typeof target === 'string' && target.startsWith('DynamoDB_');
-    const service = serviceOf(request);
+    const authorization = parseAuthorization(request.headers.authorization);
+    const service = serviceOf(request, authorization);
     const refuse = (error: AwsError) =>
       service ? service.refuse(response, error) : sendError(response, error, forDynamo);
     try {
       const body = await readBody(request, service?.bytesMax ?? (forDynamo ? dynamoBytesMax : iotBytesMax));
       if (!service?.isOpen?.(request)) {
-        const caller = await verify(request, body);
+        const caller = verify(request, authorization, body);
         if (caller.kind === 'role') authorize(caller, service || !forDynamo ? undefined : target, body);
       }
       if (service) await service.handle(request, response, body);

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isObject, type JsonObject, type JsonValue } from '../engines/json-tree.ts';
 import { AwsError } from '../registry/aws-error.ts';
-import { parseAuthorization } from './authorization.ts';
 import type { Handler } from './operation.ts';
 
 export interface SignedService {
@@ -15,11 +14,6 @@ export interface SignedService {
   /** @throws AwsError */
   handle(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void>;
   refuse(response: ServerResponse, error: AwsError): void;
-}
-
-/** The service in the scope of the signature, such as `sns`. */
-export function signedFor(request: IncomingMessage): string | undefined {
-  return parseAuthorization(request.headers.authorization)?.scope.service;
 }
 
 export function answerWith(

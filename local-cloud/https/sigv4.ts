@@ -1,11 +1,11 @@
 /** Checks AWS Signature Version 4: signs the request again with the key that we know, and compares. */
 
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createSessions, type Sessions } from '../credentials-provider/sessions.ts';
 import { AwsError } from '../registry/aws-error.ts';
 import { remembering } from '../remembering.ts';
-import { parseAuthorization } from './authorization.ts';
+import type { Authorization } from './authorization.ts';
 import { expectedSignature } from './expected-signature.ts';
 
 type Bytes = string | ArrayBuffer | ArrayBufferView;
@@ -55,7 +55,19 @@ const signingDateOf = remembering(datesKeptMax, dateOf);
 
 /** Whose request it is: the cloud's own access key may do everything, a role what its statements say. */
 export type Caller = { kind: 'owner' } | { kind: 'role'; roleAlias: string; certificateId: string };
-export type VerifyRequest = (request: IncomingMessage, body: Buffer) => Promise<Caller>;
+/** @param authorization the request's, undefined where it has none, or one of another kind */
+export type VerifyRequest = (
+  request: IncomingMessage,
+  authorization: Authorization | undefined,
+  body: Buffer,
+) => Caller;
+
+function signedHeader({ headers }: IncomingMessage, name: string): string {
+  const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
+  if (value === undefined)
+    throw refused('InvalidSignatureException', `The signed header ${name} is missing.`);
+  return Array.isArray(value) ? value.join(',') : value;
+}
 
 /** @returns a check that throws an AwsError (403) for a request that this key did not sign */
 export function createVerifier(
@@ -76,18 +88,17 @@ export function createVerifier(
     return { keys: { accessKeyId, secretAccessKey }, caller };
   };
 
-  return async (request, body) => {
-    const { authorization } = request.headers;
-    if (!authorization) throw refused('MissingAuthenticationTokenException', 'Missing Authentication Token');
-    const parsed = parseAuthorization(authorization);
-    if (!parsed) {
+  return (request, authorization, body) => {
+    if (!request.headers.authorization)
+      throw refused('MissingAuthenticationTokenException', 'Missing Authentication Token');
+    if (!authorization) {
       throw refused(
         'IncompleteSignatureException',
         'The Authorization header is not a Signature Version 4 one.',
       );
     }
-    const { signature } = parsed;
-    const { accessKeyId, day, region, service, signedNames } = parsed.scope;
+    const { signature } = authorization;
+    const { accessKeyId, day, region, service, signedNames } = authorization.scope;
     const { keys, caller } =
       accessKeyId === credentials.accessKeyId
         ? { keys: credentials, caller: { kind: 'owner' } as const }
@@ -103,25 +114,20 @@ export function createVerifier(
         `Signature expired: ${String(dateHeader)} is more than 5 minutes from the server's time.`,
       );
     }
+    const bodyHash = hash('sha256', body);
     const contentHash = request.headers['x-amz-content-sha256'];
-    if (contentHash !== undefined && contentHash !== createHash('sha256').update(body).digest('hex')) {
+    if (contentHash !== undefined && contentHash !== bodyHash) {
       throw refused('InvalidSignatureException', 'The body does not match x-amz-content-sha256.');
     }
     if (!signedNames.includes('host'))
       throw refused('IncompleteSignatureException', "The 'host' header is not signed.");
-    const headers: Record<string, string> = {};
-    for (const name of signedNames) {
-      const value = request.headers[name];
-      if (value === undefined)
-        throw refused('InvalidSignatureException', `The signed header ${name} is missing.`);
-      headers[name] = Array.isArray(value) ? value.join(',') : value;
-    }
+    const headers = signedNames.map((name) => [name, signedHeader(request, name)] as const);
     const expected = expectedSignature(
       {
         method: request.method ?? 'GET',
         path: request.url ?? '/',
         headers,
-        body,
+        bodyHash,
         service,
         region,
         dateTime: dateHeader,
