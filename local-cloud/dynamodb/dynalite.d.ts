@@ -10,11 +10,6 @@ declare module 'dynalite/db/index.js' {
   export default db;
 }
 
-declare module 'dynalite/db/*Parser.js' {
-  const parser: import('./parsed-expressions.ts').Parser;
-  export default parser;
-}
-
 declare module 'dynalite/validations/index.js' {
   const validations: {
     /** @throws with statusCode and body where a field has another type than `types` says. Drops unknown fields. */

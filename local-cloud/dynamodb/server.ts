@@ -13,8 +13,6 @@ import putItem from 'dynalite/actions/putItem.js';
 import query from 'dynalite/actions/query.js';
 import scan from 'dynalite/actions/scan.js';
 import updateItem from 'dynalite/actions/updateItem.js';
-import conditionParser from 'dynalite/db/conditionParser.js';
-import updateParser from 'dynalite/db/updateParser.js';
 import validBatchGetItem from 'dynalite/validations/batchGetItem.js';
 import validBatchWriteItem from 'dynalite/validations/batchWriteItem.js';
 import validCreateTable from 'dynalite/validations/createTable.js';
@@ -29,11 +27,8 @@ import validQuery from 'dynalite/validations/query.js';
 import validScan from 'dynalite/validations/scan.js';
 import validUpdateItem from 'dynalite/validations/updateItem.js';
 import { Disk } from '../store/disk.ts';
-import { rememberParsed } from './parsed-expressions.ts';
+import { type Check, rememberChecked } from './checked-requests.ts';
 import { ActionError, openStore } from './store.ts';
-
-rememberParsed(conditionParser);
-rememberParsed(updateParser);
 
 /** What is not here (transactions, PartiQL, streams, DeleteTable, …) is answered UnknownOperationException by name. */
 const operations = new Map([
@@ -50,6 +45,15 @@ const operations = new Map([
   ['Scan', { action: scan, valid: validScan }],
   ['UpdateItem', { action: updateItem, valid: validUpdateItem }],
 ]);
+
+/** What dynalite checks before an operation's action. */
+export const check: Check = (operation, input, store) => {
+  const valid = operations.get(operation)?.valid;
+  if (!valid) throw new Error(`${operation} is no operation`);
+  const checked = validations.checkTypes(input, valid.types);
+  validations.checkValidations(checked, valid.types, valid.custom, store);
+  return checked;
+};
 
 /** A table that is there from the start, its keys strings, billed by request. */
 export interface TableDefinition {
@@ -92,6 +96,7 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
             ),
         });
   const store = openStore(disk, { region });
+  const checked = rememberChecked(check);
   const close = async () => {
     if (disk !== place) await disk.close();
   };
@@ -111,11 +116,7 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
     const wantsOld = input.ReturnValuesOnConditionCheckFailure === 'ALL_OLD';
     try {
       const { answer } = await store.run((dynaliteStore, callback) => {
-        const data = validated(() => {
-          const checked = validations.checkTypes(input, known.valid.types);
-          validations.checkValidations(checked, known.valid.types, known.valid.custom, dynaliteStore);
-          return checked;
-        });
+        const data = validated(() => checked(operation, input, dynaliteStore));
         known.action(dynaliteStore, data, callback);
       });
       return { status: 200, body: answer };
