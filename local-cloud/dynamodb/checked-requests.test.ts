@@ -76,17 +76,25 @@ const request = fc.record(
     ],
   },
 );
-/** Half of them as the signer sends them: kept, once it was seen. */
+const number = fc.oneof(
+  { weight: 4, arbitrary: fc.nat({ max: 20 }).map(String) },
+  { weight: 1, arbitrary: fc.constantFrom('007', '1e3', '-0', '1.50') },
+);
+/** Half of them much as the signer sends them: most are kept, once they were seen. */
 const signed = fc.record({ S: fc.string() }).chain((key) =>
   fc.record({
     TableName: fc.constant('beam-sign'),
     Key: fc.constant({ key }),
     UpdateExpression: fc.constant('SET #a = :a, #b = :b'),
-    ConditionExpression: fc.constantFrom('#a < :a', '#a < :a OR (#a = :a AND #b < :b)'),
+    ConditionExpression: fc.constantFrom(
+      '#a < :a',
+      '#a < :a OR (#a = :a AND #b < :b)',
+      '#a BETWEEN :a AND :b',
+    ),
     ExpressionAttributeNames: fc.constant({ '#a': 'height', '#b': 'round' }),
     ExpressionAttributeValues: fc.record({
-      ':a': fc.record({ N: fc.nat().map(String) }),
-      ':b': fc.oneof(fc.record({ S: fc.string() }), fc.record({ N: fc.nat().map(String) })),
+      ':a': fc.record({ N: number }),
+      ':b': fc.oneof(fc.record({ S: fc.string() }), fc.record({ N: number })),
     }),
     ReturnValues: fc.constant('ALL_NEW'),
   }),
