@@ -34,7 +34,7 @@ function withSocketPath<T>(dataDir: string, use: (path: string) => Promise<T>): 
 export interface AdminOptions {
   dataDir: string;
   /** @throws while the disk refuses writes */
-  snapshot(): DiskSnapshot;
+  snapshot(): Promise<DiskSnapshot>;
   /** Faults beside the store: credentials. */
   checkFiles(): { place: string; what: string }[];
   log: Logger;
@@ -79,7 +79,7 @@ async function serve(
     response.writeHead(404).end();
     return;
   }
-  const taken = snapshot();
+  const taken = await snapshot();
   try {
     if (act === '/check') {
       const beside = [...findingsOf(await storeFaults(dataDir, true)), ...checkFiles()];

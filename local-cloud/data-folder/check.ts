@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { fromJsonItem } from '../../protocol/dynamodb-json.ts';
 import { beatItem, signRecord, signTableName } from '../../protocol/sign-record.ts';
 import { nameInArn } from '../registry/arns.ts';
-import { formatKey, recordPrefix } from '../store/folder.ts';
+import { metaPrefix, recordPrefix } from '../store/folder.ts';
 import { pairOf } from '../store/store.ts';
 import { recordFault } from './records.ts';
 
@@ -43,7 +43,7 @@ const findingsMax = 1000;
 
 /** A key of the store as an entry: `iot~<table>~<key>`, `item-<table>~<key>`, `table~<name>`, `index-…~…`, `tag-…~…`. */
 export function entryOf(levelKey: string, value: string): Entry | undefined {
-  if (levelKey === formatKey) return undefined;
+  if (levelKey.startsWith(metaPrefix)) return undefined;
   const isRecord = levelKey.startsWith(recordPrefix);
   const rest = isRecord ? levelKey.slice(recordPrefix.length) : levelKey;
   const at = rest.indexOf('~');

@@ -42,7 +42,7 @@ export async function checkFolder(dataDir: string): Promise<CheckReport & { runn
   const disk = await openFolder(dataDir, { asItIs: true });
   try {
     const beside = [...findingsOf(damaged), ...credentialFaults(dataDir)];
-    return { ...(await checkSnapshot(disk.snapshot(), beside)), running: false };
+    return { ...(await checkSnapshot(await disk.snapshot(), beside)), running: false };
   } finally {
     await disk.close();
   }
@@ -63,7 +63,7 @@ export async function backupFolder(dataDir: string, file: string): Promise<{ run
       const disk = await openFolder(dataDir, { asItIs: true });
       try {
         const header = { format: formatVersion, at: new Date().toISOString() };
-        await writeBackup(disk.snapshot(), filesOf(dataDir), header, out);
+        await writeBackup(await disk.snapshot(), filesOf(dataDir), header, out);
       } finally {
         await disk.close();
       }

@@ -101,7 +101,7 @@ test('a folder of format 1 is brought to the present one whole, and refused by t
     await close();
   }
   const again = open<string, string>(options);
-  expect(again.get('format-version')).toBe('2');
+  expect(again.get('format-version')).toBe('3');
   await again.close();
 });
 
@@ -217,10 +217,10 @@ test('a backup of a folder that is written to meanwhile is of one moment', async
   const seen: [number, number][] = [];
   for (let round = 0; round < 5; round++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const snapshot = disk.snapshot();
+    const snapshot = await disk.snapshot();
     await new Promise((resolve) => setTimeout(resolve, 20));
     const file = join(folder, `b${round}`);
-    await writeBackup(snapshot, [], { format: 2, at: 'now' }, createWriteStream(file));
+    await writeBackup(snapshot, [], { format: 3, at: 'now' }, createWriteStream(file));
     await snapshot.end();
     const lines: { key?: string; value: string }[] = gunzipSync(readFileSync(file))
       .toString()
@@ -271,7 +271,7 @@ test('a backup that is cut, changed, or of a newer program leaves no folder behi
     [whole.subarray(0, whole.length - 20), /no whole backup/],
     [gzipSync(text.split('\n').slice(0, -2).join('\n')), /its end is missing/],
     [gzipSync(text.replace('"n\\":1', '"n\\":2')), /it was changed/],
-    [gzipSync(text.replace('"format":2', '"format":3')), /newer program .*format 3/],
+    [gzipSync(text.replace('"format":3', '"format":4')), /newer program .*format 4/],
     [gzipSync(text.replace('credentials/ca.pem', '../ca.pem')), /names a file outside/],
     [Buffer.from('something else'), /no whole backup/],
   ] as const) {

@@ -22,8 +22,8 @@ import {
   signTablePartitionKey,
 } from '../../protocol/sign-record.ts';
 import { Disk, StoreError } from '../store/disk.ts';
-import type { WriteOperation } from '../store/durable-writes.ts';
-import { formatKey, formatVersion, storeFolderName } from '../store/folder.ts';
+import { formatKey, formatVersion, metaPrefix, storeFolderName } from '../store/folder.ts';
+import type { WriteOperation } from '../store/journal-records.ts';
 import { syncFolder, writeWhole } from '../store/whole-file.ts';
 import { backupKind, backupVersion } from './backup.ts';
 
@@ -79,14 +79,15 @@ async function fill(file: string, folder: string): Promise<Restored> {
     const told = await readBackup(file, async (line) => {
       if ('file' in line) return keepFile(folder, line);
       const { key } = line;
+      if (key.startsWith(metaPrefix)) return;
       const value = isItemKey(key) ? foreignItem(key, line.value, signRecords) : line.value;
       if (value === undefined) return;
-      waiting.push({ type: 'put', key, value, valueEncoding: 'utf8' });
+      waiting.push({ key, text: value });
       if (waiting.length < batchMax) return;
       await disk.writes.write(waiting);
       waiting = [];
     });
-    await disk.writes.write([...waiting, { type: 'put', key: formatKey, value: told.format }]);
+    await disk.writes.write([...waiting, { key: formatKey, text: String(told.format) }]);
     return { at: told.at, entries: told.entries, signRecords };
   } finally {
     await disk.close();

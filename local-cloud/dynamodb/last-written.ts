@@ -4,7 +4,7 @@
  * way meanwhile could bring back what was there before.
  */
 
-import type { WriteOperation } from '../store/durable-writes.ts';
+import type { WriteOperation } from '../store/journal-records.ts';
 
 const itemsMax = 500;
 const charsMax = 8192;
@@ -14,19 +14,17 @@ export class LastWritten {
   readonly #items = new Map<string, string>();
 
   keep(operations: readonly WriteOperation[]): void {
-    for (const operation of operations) {
-      this.#items.delete(operation.key);
-      if (operation.type === 'del') continue;
-      const text = JSON.stringify(operation.value);
-      if (text.length <= charsMax) this.#items.set(operation.key, text);
+    for (const { key, text } of operations) {
+      this.#items.delete(key);
+      if (text === undefined) continue;
+      if (text.length <= charsMax) this.#items.set(key, text);
       const [oldest] = this.#items.keys();
       if (this.#items.size > itemsMax && oldest !== undefined) this.#items.delete(oldest);
     }
   }
 
-  get(key: string): unknown {
-    const text = this.#items.get(key);
-    return text === undefined ? undefined : JSON.parse(text);
+  get(key: string): string | undefined {
+    return this.#items.get(key);
   }
 
   /** After a failed write nobody knows what the disk holds. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { constants, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -19,9 +19,9 @@ import {
   ScanCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { ClassicLevel } from 'classic-level';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { build } from 'esbuild';
+import { readJournal } from '../store/journal.ts';
 import { type Dynamo, openDynamo, type TableDefinition } from './server.ts';
 
 const tables: TableDefinition[] = [
@@ -222,20 +222,38 @@ test.each([
   expect(((await response.json()) as { __type: string }).__type).toMatch(new RegExp(`#${type}$`));
 });
 
-test('every write asks LevelDB for a sync', async () => {
-  const batch = jest.spyOn(ClassicLevel.prototype, 'batch');
-  const put = jest.spyOn(ClassicLevel.prototype, 'put');
-  await client.send(enrol('sync'));
-  await client.send(claim('sync', 1, 'one'));
-  await client.send(new DeleteItemCommand({ TableName, Key: { key: { S: 'sync' } } }));
-  expect(batch.mock.calls.map((call: unknown[]) => call[1])).toEqual([
-    { sync: true },
-    { sync: true },
-    { sync: true },
-  ]);
-  expect(put).not.toHaveBeenCalled();
-  batch.mockRestore();
-  put.mockRestore();
+test('every write is in the journal, whose file is open for synced writes, before its answer', async () => {
+  const place = join(dir, 'synced');
+  const { perform, close } = await openDynamo(place, { tables });
+  const journaled = () =>
+    readJournal(place, 0)
+      .records.at(-1)
+      ?.operations.map(({ text }) => text);
+  const Key = { key: { S: 'a' } };
+  await perform('PutItem', { TableName, Item: Key });
+  expect(journaled()).toEqual(['{"key":{"S":"a"}}']);
+  await perform('UpdateItem', {
+    TableName,
+    Key,
+    UpdateExpression: 'SET epoch = :one',
+    ExpressionAttributeValues: { ':one': { N: '1' } },
+  });
+  expect(journaled()).toEqual(['{"key":{"S":"a"},"epoch":{"N":"1"}}']);
+  await perform('DeleteItem', { TableName, Key });
+  expect(journaled()).toEqual([undefined]);
+  const flags = readdirSync('/proc/self/fd')
+    .filter((fd) => {
+      try {
+        return /synced\/journal-\d$/.test(readlinkSync(`/proc/self/fd/${fd}`));
+      } catch {
+        return false;
+      }
+    })
+    .map((fd) => readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))
+    .map((info) => Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '', 8));
+  expect(flags.length).toBeGreaterThan(0);
+  for (const each of flags) expect(each & constants.O_DSYNC).toBe(constants.O_DSYNC);
+  await close();
 });
 
 test('a second process at the same folder is refused with the reason', async () => {

@@ -7,7 +7,7 @@
  */
 import { Stream } from 'node:stream';
 import type { Disk } from '../store/disk.ts';
-import type { WriteOperation } from '../store/durable-writes.ts';
+import type { WriteOperation } from '../store/journal-records.ts';
 import { KeyLocks } from './key-locks.ts';
 import { LastWritten } from './last-written.ts';
 import { type Callback, RequestScope } from './request-scope.ts';
@@ -75,7 +75,7 @@ export interface StoreOptions {
 
 /** @param disk stays open after `close` */
 export function openStore(disk: Disk, { region }: StoreOptions): Store {
-  const { level, writes } = disk;
+  const { writes } = disk;
   const lastWritten = new LastWritten();
   disk.onLost(() => lastWritten.clear());
   const locks = new Map<string, KeyLocks>();
@@ -112,13 +112,14 @@ export function openStore(disk: Disk, { region }: StoreOptions): Store {
     return {
       get(key, callback) {
         const known = lastWritten.get(prefix + key);
-        const read = known === undefined ? level.get(prefix + key) : Promise.resolve(known);
-        scope.settle(read, callback, (value) => {
+        const read = known === undefined ? disk.get(prefix + key) : Promise.resolve(known);
+        const parsed = read.then((text) => (text === undefined ? undefined : (JSON.parse(text) as unknown)));
+        scope.settle(parsed, callback, (value) => {
           if (isItems) scope.lastItemRead = value;
         });
       },
-      put: (key, value, callback) => write([{ type: 'put', key: prefix + key, value }], callback),
-      del: (key, callback) => write([{ type: 'del', key: prefix + key }], callback),
+      put: (key, value, callback) => write([{ key: prefix + key, text: JSON.stringify(value) }], callback),
+      del: (key, callback) => write([{ key: prefix + key, text: undefined }], callback),
       lock(key, run) {
         locksOf(name).acquire(key, (free) => {
           const release = scope.hold(free);
@@ -129,15 +130,20 @@ export function openStore(disk: Disk, { region }: StoreOptions): Store {
         });
       },
       createKeyStream() {
-        const keys = level.keys({ gte: prefix, lt: `${prefix}\uffff` });
+        const range = { gte: prefix, lt: `${prefix}\uffff` };
+        const keys = () => disk.reader((level) => level.keys(range));
         return stream(
-          (async function* () {
-            for await (const key of keys) yield key.slice(prefix.length);
-          })(),
+          read(keys, (key) => key.slice(prefix.length)),
           scope,
         );
       },
-      createValueStream: (range) => stream(level.values(prefixed(prefix, range)), scope),
+      createValueStream(range) {
+        const values = () => disk.reader((level) => level.values(prefixed(prefix, range)));
+        return stream(
+          read(values, (text) => JSON.parse(text) as unknown),
+          scope,
+        );
+      },
     };
   }
 
@@ -191,10 +197,18 @@ export function openStore(disk: Disk, { region }: StoreOptions): Store {
       });
     },
     async tables() {
-      return (await level.values({ gte: 'table~', lt: 'table~\uffff' }).all()) as TableDescription[];
+      const values = await disk.reader((level) => level.values({ gte: 'table~', lt: 'table~\uffff' }));
+      return (await values.all()).map((text) => JSON.parse(text) as TableDescription);
     },
-    writeTable: (table) => writes.write([{ type: 'put', key: `table~${table.TableName}`, value: table }]),
+    writeTable: (table) => writes.write([{ key: `table~${table.TableName}`, text: JSON.stringify(table) }]),
   };
+}
+
+async function* read(
+  open: () => Promise<AsyncIterable<string>>,
+  made: (text: string) => unknown,
+): AsyncGenerator<unknown> {
+  for await (const text of await open()) yield made(text);
 }
 
 function prefixed(prefix: string, range: StreamRange) {

@@ -5,42 +5,96 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import { KeyLocks } from '../dynamodb/key-locks.ts';
 import { DurableWrites, type Level } from './durable-writes.ts';
+import { Journal, readJournal } from './journal.ts';
 
 let dir: string;
 let level: Level;
+let journal: Journal;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'beam-level-'));
-  level = new ClassicLevel<string, unknown>(dir, { valueEncoding: 'json' });
+  level = new ClassicLevel<string, string>(dir);
   await level.open();
+  journal = new Journal(dir, 0);
 });
 afterEach(async () => {
   await level.close();
   rmSync(dir, { recursive: true });
 });
 
-test('writes at one go share a sync, and so do those that arrive while it is on its way to the disk', async () => {
-  const writes = new DurableWrites(level, () => {});
+test('writes of one turn share a record; LevelDB gets the last of each key when somebody asks', async () => {
+  const writes = new DurableWrites(level, journal, () => {});
   const batch = jest.spyOn(level, 'batch');
-  const write = (value: number) => writes.write([{ type: 'put', key: `k${value}`, value }]);
-  const first = [write(0), write(1)];
-  await Promise.resolve();
+  const write = (key: string, text: string) => writes.write([{ key, text }]);
+  await Promise.all(Array.from({ length: 50 }, (_, n) => write(`k${n % 5}`, String(n))));
+  await write('k0', 'last');
+  expect(readJournal(dir, 0).records.map(({ operations }) => operations.length)).toEqual([50, 1]);
+  expect(batch).not.toHaveBeenCalled();
+  expect(writes.known('k0')).toEqual({ text: 'last' });
+  expect(await writes.onceMoved(() => level.getMany(['k0', 'k4', 'meta~journal']))).toEqual([
+    'last',
+    '49',
+    '2',
+  ]);
   expect(batch).toHaveBeenCalledTimes(1);
-  await Promise.all([...first, ...Array.from({ length: 48 }, (_, n) => write(n + 2))]);
-  expect(batch).toHaveBeenCalledTimes(2);
-  expect(await level.get('k49')).toBe(49);
+  expect(writes.known('k0')).toBeUndefined();
+  await writes.close();
+  await expect(write('k0', 'more')).rejects.toThrow('closed');
 });
 
-test('after a failed write all are refused until the database is opened again', async () => {
+test('a value is seen when it is on disk, not before, and all through its way into LevelDB', async () => {
+  const writes = new DurableWrites(level, journal, () => {});
+  const read = async () => (writes.known('k') ?? { text: await level.get('k') }).text;
+  let isOver = false;
+  let last = 0;
+  const reader = (async () => {
+    for (; !isOver; await new Promise(setImmediate)) {
+      const seen = Number((await read()) ?? 0);
+      expect(seen).toBeGreaterThanOrEqual(last);
+      last = seen;
+    }
+  })();
+  for (let n = 1; n <= 60; n++) {
+    const written = writes.write([{ key: 'k', text: String(n) }]);
+    expect(writes.known('k')?.text ?? '0').not.toBe(String(n));
+    await written;
+    expect(Number(await read())).toBe(n);
+    if (n % 7 === 0) void writes.onceMoved(() => undefined);
+  }
+  isOver = true;
+  await reader;
+  await writes.close();
+});
+
+test('more than a half of the journal, and more than a record takes, goes on into LevelDB and is all there', async () => {
+  const writes = new DurableWrites(level, journal, () => {});
+  const text = 'x'.repeat(60_000);
+  await Promise.all(Array.from({ length: 200 }, (_, n) => writes.write([{ key: `k${n}`, text }])));
+  await writes.write([{ key: 'code', text: 'y'.repeat(5_000_000) }]);
+  await writes.write([{ key: 'k7', text: undefined }]);
+  expect(await level.get('code')).toHaveLength(5_000_000);
+  await writes.close();
+  const keys = await level.keys({ gte: 'k', lt: 'l' }).all();
+  expect(keys).toHaveLength(199);
+  expect(keys).not.toContain('k7');
+});
+
+test('after a failed write all are refused until the database is opened again; what was acknowledged is in the journal', async () => {
   const failures: unknown[] = [];
-  const writes = new DurableWrites(level, (error) => failures.push(error));
+  const writes = new DurableWrites(level, journal, (error) => failures.push(error));
+  await writes.write([{ key: 'a', text: '1' }]);
   await level.close();
-  await expect(writes.write([{ type: 'put', key: 'a', value: 1 }])).rejects.toThrow(/not open/);
+  await expect(writes.onceMoved(() => undefined)).rejects.toThrow(/not open/);
+  expect(writes.failed).toBe(true);
   await level.open();
-  await expect(writes.write([{ type: 'put', key: 'a', value: 2 }])).rejects.toThrow('The store failed');
+  await expect(writes.write([{ key: 'a', text: '2' }])).rejects.toThrow('The store failed');
   expect(failures).toHaveLength(1);
-  writes.resume();
-  await writes.write([{ type: 'put', key: 'a', value: 3 }]);
-  expect(await level.get('a')).toBe(3);
+  expect(readJournal(dir, 0).records).toEqual([{ sequence: 1, operations: [{ key: 'a', text: '1' }] }]);
+  await writes.idle();
+  journal.close();
+  writes.resume(new Journal(dir, 1));
+  await writes.write([{ key: 'a', text: '3' }]);
+  expect(await writes.onceMoved(() => level.get('a'))).toBe('3');
+  await writes.close();
 });
 
 test('a lock goes to one at a time, in order, and a second release of one holder frees nobody else', async () => {

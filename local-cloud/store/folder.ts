@@ -7,16 +7,20 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { Disk, StoreError } from './disk.ts';
+import type { WriteOperation } from './journal-records.ts';
 import { syncFolder } from './whole-file.ts';
 
 /**
  * 1: things, shadows and the rest in LMDB (`cloud.lmdb`), DynamoDB's items in a LevelDB (`dynamodb/`). 2: all in one LevelDB (`store/`).
+ * 3: with a journal before it.
  * Raised whenever what is on disk changes its form, with a step in `migrate`.
  */
-export const formatVersion = 2;
+export const formatVersion = 3;
 
 export const storeFolderName = 'store';
-export const formatKey = 'meta~format';
+/** Of what the store keeps about itself. */
+export const metaPrefix = 'meta~';
+export const formatKey = `${metaPrefix}format`;
 /** Keys of what is no DynamoDB item: `iot~<table>~<key>`. */
 export const recordPrefix = 'iot~';
 export const recordKey = (table: string, key: string) => `${recordPrefix}${table}~${key}`;
@@ -48,9 +52,10 @@ export async function openFolder(dataDir: string, options: FolderOptions = {}): 
   const disk = await Disk.open(path, { createIfMissing: !asItIs, ...(onFailure ? { onFailure } : {}) });
   try {
     const found = await disk.level.get(formatKey);
-    if (found === undefined && !asItIs)
-      await disk.writes.write([{ type: 'put', key: formatKey, value: formatVersion }]);
-    else checkFormat(path, found);
+    if (found !== undefined || asItIs) checkFormat(path, found);
+    // Into LevelDB itself, and before the journal has anything: a program of before would not read that.
+    if (Number(found) !== formatVersion && !asItIs)
+      await disk.level.put(formatKey, String(formatVersion), { sync: true });
     return disk;
   } catch (error) {
     await disk.close();
@@ -86,17 +91,17 @@ async function migrate(dataDir: string): Promise<void> {
     // Its lock tells a program of before that runs.
     const disk = await Disk.open(dynamo);
     try {
-      let waiting: { type: 'put'; key: string; value: string; valueEncoding: 'utf8' }[] = [];
+      let waiting: WriteOperation[] = [];
       for (const name of [...root.getKeys()].filter((key) => key !== formerVersionKey)) {
         const table = root.openDB<string, string>({ name, encoding: 'string' });
         for (const { key, value } of table.getRange()) {
-          waiting.push({ type: 'put', key: recordKey(name, key), value, valueEncoding: 'utf8' });
+          waiting.push({ key: recordKey(name, key), text: value });
           if (waiting.length < copyBatch) continue;
           await disk.writes.write(waiting);
           waiting = [];
         }
       }
-      await disk.writes.write([...waiting, { type: 'put', key: formatKey, value: formatVersion }]);
+      await disk.writes.write(waiting);
     } finally {
       await disk.close();
     }

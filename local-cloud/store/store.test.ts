@@ -57,13 +57,32 @@ test('pairs are found by their first part alone', async () => {
   await store.close();
 });
 
+test('a folder of the format before is taken as it is, and says from then on that it has a journal', async () => {
+  const put = async (store: Awaited<ReturnType<typeof openStore>>, n: number) => store.presence.put('a', n);
+  const store = await openStore(folder);
+  await put(store, 1);
+  await store.close();
+  const format = async (text?: string) => {
+    const level = new ClassicLevel(join(folder, 'store'));
+    if (text !== undefined) await level.put('meta~format', text);
+    const found = await level.get('meta~format');
+    await level.close();
+    return found;
+  };
+  await format('2');
+  const again = await openStore(folder);
+  expect(again.presence.get('a')).toBe(1);
+  await again.close();
+  expect(await format()).toBe('3');
+});
+
 test('the folder of a newer program is refused, and says what to do', async () => {
   await (await openStore(folder)).close();
   const level = new ClassicLevel(join(folder, 'store'));
-  await level.put('meta~format', '3');
+  await level.put('meta~format', '4');
   await level.close();
   await expect(openStore(folder)).rejects.toThrow(StoreError);
-  await expect(openStore(folder)).rejects.toThrow(/has format 3; .* Start the newer program/);
+  await expect(openStore(folder)).rejects.toThrow(/has format 4; .* Start the newer program/);
 });
 
 test('a step sees what was begun before it, a reader what is on disk alone', async () => {

@@ -4,8 +4,8 @@
  */
 
 import type { Disk } from './disk.ts';
-import type { WriteOperation } from './durable-writes.ts';
 import { recordKey, recordPrefix } from './folder.ts';
+import type { WriteOperation } from './journal-records.ts';
 import { KeySpace, type View } from './key-space.ts';
 
 export interface Change {
@@ -15,7 +15,10 @@ export interface Change {
   text: string | undefined;
 }
 
+type LevelEntries = ReturnType<typeof Disk.prototype.level.iterator<string, string>>;
+
 const loadedTogether = 1000;
+const recordsRange = { gte: recordPrefix, lt: `${recordPrefix}\uffff` };
 
 export class Writer {
   readonly #disk: Disk;
@@ -31,7 +34,7 @@ export class Writer {
     disk.onLost(() => {
       for (const space of this.#spaces.values()) space.forgetPending();
     });
-    disk.onReopened(() => this.load());
+    disk.onReopened(() => this.#loadFrom(disk.level.iterator(recordsRange)));
   }
 
   space(name: string): KeySpace {
@@ -46,9 +49,11 @@ export class Writer {
 
   /** Reads every table from disk. */
   async load(): Promise<void> {
+    await this.#loadFrom(await this.#disk.reader((level) => level.iterator(recordsRange)));
+  }
+
+  async #loadFrom(entries: LevelEntries): Promise<void> {
     for (const space of this.#spaces.values()) space.clear();
-    const range = { gte: recordPrefix, lt: `${recordPrefix}\uffff`, valueEncoding: 'utf8' } as const;
-    const entries = this.#disk.level.iterator<string, string>(range);
     try {
       for (;;) {
         const some = await entries.nextv(loadedTogether);
@@ -109,8 +114,5 @@ export class Writer {
 }
 
 function operationOf({ space, key, text }: Change): WriteOperation {
-  const levelKey = recordKey(space.name, key);
-  return text === undefined
-    ? { type: 'del', key: levelKey }
-    : { type: 'put', key: levelKey, value: text, valueEncoding: 'utf8' };
+  return { key: recordKey(space.name, key), text };
 }
