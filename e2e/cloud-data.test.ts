@@ -38,8 +38,12 @@ async function kill(): Promise<void> {
   await exited;
 }
 
-/** @param fileBytesMax no file of the cloud's may grow beyond it: its writes fail as on a full disk */
-async function start(fileBytesMax: number | undefined): Promise<ReadyLine> {
+/** No file of the cloud's may be written beyond so many bytes: its writes fail as on a full disk. */
+function limitFiles(limit: 'unlimited' | number): void {
+  execFileSync('prlimit', ['--pid', String(child?.pid), `--fsize=${limit}:unlimited`]);
+}
+
+async function start(): Promise<ReadyLine> {
   const command = [
     ...beamCommand(),
     'cloud',
@@ -51,14 +55,9 @@ async function start(fileBytesMax: number | undefined): Promise<ReadyLine> {
     '0',
     '--json',
   ];
-  const limit = fileBytesMax === undefined ? 'unlimited' : String(fileBytesMax / 1024);
-  const started = spawn(
-    'bash',
-    ['-c', `trap '' XFSZ; ulimit -S -f ${limit}; exec "$@"`, 'cloud', ...command],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const started = spawn('bash', ['-c', `trap '' XFSZ; exec "$@"`, 'cloud', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   child = started;
   let output = '';
   errors = '';
@@ -91,7 +90,7 @@ async function fill(client: IoTDataPlaneClient): Promise<Map<string, number>> {
 }
 
 test('a full disk refuses writes by name, loses nothing acknowledged, and the cloud goes on when there is room', async () => {
-  const ready = await start(400 * 1024);
+  const ready = await start();
   const { iot, data: shadows } = clients(ready);
   const dynamo = new DynamoDBClient({
     endpoint: ready.https,
@@ -105,6 +104,7 @@ test('a full disk refuses writes by name, loses nothing acknowledged, and the cl
       TableName: 'beam-fleet',
       Item: { fleet: { S: 'full' }, item: { S: String(n) }, filler: { S: 'x'.repeat(50_000) } },
     });
+  limitFiles(200 * 1024);
   const acknowledged = await fill(shadows);
   expect(acknowledged.size).toBeGreaterThan(10);
   let items = 0;
@@ -122,7 +122,7 @@ test('a full disk refuses writes by name, loses nothing acknowledged, and the cl
   expect(errors).toMatch(/no room|disk is full|EFBIG|File too large/);
   expect(child?.exitCode).toBeNull();
 
-  execFileSync('prlimit', ['--pid', String(child?.pid), '--fsize=unlimited']);
+  limitFiles('unlimited');
   await shadows.send(
     new UpdateThingShadowCommand({ thingName, shadowName: 's0', payload: '{"state":{"reported":{"n":1}}}' }),
   );
@@ -132,7 +132,7 @@ test('a full disk refuses writes by name, loses nothing acknowledged, and the cl
   expect(JSON.parse(backup.stdout)).toEqual({ file, running: true });
   await kill();
 
-  const again = clients(await start(undefined));
+  const again = clients(await start());
   for (const shadowName of acknowledged.keys()) {
     const { payload } = await again.data.send(new GetThingShadowCommand({ thingName, shadowName }));
     expect(JSON.parse(text(payload)).version).toBe(shadowName === 's0' ? 2 : 1);
