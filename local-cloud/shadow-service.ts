@@ -102,10 +102,10 @@ export function createShadowService(
   function prepare({ key, operation, asker }: Waiting, messages: readonly ShadowMessage[]): Announcement[] {
     const prefix = shadowTopicPrefix(key);
     const announced: Announcement[] = [];
-    for (const { tail, payload } of messages) {
-      if (asker.via === 'https' && (operation === 'get' || tail.endsWith('/rejected'))) continue;
-      const bytes = lazyBytes(() => Buffer.from(JSON.stringify(payload)));
-      announced.push(announce(`${prefix}/${tail}`, bytes, asker.hops ?? 0));
+    for (const message of messages) {
+      if (asker.via === 'https' && (operation === 'get' || message.tail.endsWith('/rejected'))) continue;
+      const bytes = lazyBytes(() => Buffer.from(JSON.stringify(message.payload)));
+      announced.push(announce(`${prefix}/${message.tail}`, bytes, asker.hops ?? 0));
     }
     return announced;
   }

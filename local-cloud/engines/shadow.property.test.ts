@@ -27,9 +27,14 @@ const update = fc.record(
 );
 
 const shadowKey = { thing: 't' };
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(freeze);
+  return value;
+}
+/** What is stored is others' to read: a change of it would throw. */
 function send(stored: StoredShadow | undefined, operation: 'get' | 'update' | 'delete', document: object) {
   const payload = Buffer.from(JSON.stringify(document));
-  return applyShadowRequest(stored, { key: shadowKey, operation, payload }, 1_700_000_000_000);
+  return applyShadowRequest(freeze(stored), { key: shadowKey, operation, payload }, 1_700_000_000_000);
 }
 /** Through JSON, as the store keeps it. */
 const kept = (stored: StoredShadow | undefined) =>

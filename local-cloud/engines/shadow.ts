@@ -33,7 +33,7 @@ export interface StoredShadow {
 export interface ShadowMessage {
   /** The topic behind the shadow's prefix. */
   tail: `${ShadowOperation}/${'accepted' | 'rejected'}` | 'update/delta' | 'update/documents';
-  payload: JsonObject;
+  readonly payload: JsonObject;
 }
 
 export interface ShadowOutcome {
@@ -72,6 +72,26 @@ function metadataOf({ desired, reported }: StoredShadow): JsonObject {
   if (desired.metadata) metadata.desired = desired.metadata;
   if (reported.metadata) metadata.reported = reported.metadata;
   return metadata;
+}
+
+/** One whose payload is made when it is read: most have no reader. */
+class LazyMessage implements ShadowMessage {
+  readonly tail: ShadowMessage['tail'];
+  readonly #make: () => JsonObject;
+
+  constructor(tail: ShadowMessage['tail'], make: () => JsonObject) {
+    this.tail = tail;
+    this.#make = make;
+  }
+
+  get payload(): JsonObject {
+    return this.#make();
+  }
+}
+
+/** One side of `update/documents`. */
+function documentOf(shadow: StoredShadow): JsonObject {
+  return { state: stateOf(shadow), metadata: metadataOf(shadow), version: shadow.version };
 }
 
 const secondsOf = (nowMs: number) => Math.floor(nowMs / 1000);
@@ -198,19 +218,12 @@ function updateMessages(
       payload: { version: next.version, timestamp, ...difference, ...token },
     });
   }
-  const side = (shadow: StoredShadow): JsonObject => ({
-    state: stateOf(shadow),
-    metadata: metadataOf(shadow),
-    version: shadow.version,
+  const documents = () => ({
+    ...(previous ? { previous: documentOf(previous) } : {}),
+    current: documentOf(next),
+    timestamp,
+    ...token,
   });
-  messages.push({
-    tail: 'update/documents',
-    payload: {
-      ...(previous ? { previous: side(previous) } : {}),
-      current: side(next),
-      timestamp,
-      ...token,
-    },
-  });
+  messages.push(new LazyMessage('update/documents', documents));
   return { answer, messages };
 }

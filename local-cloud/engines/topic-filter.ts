@@ -122,24 +122,28 @@ export class FilterIndex<T> {
     }
   }
 
-  match(topic: string): Set<T> {
+  match(topic: string): ReadonlySet<T> {
     const found = new Set<T>();
-    const levels = topic.split('/');
-    const walk = (node: Node<T>, index: number): void => {
-      const level = levels[index];
-      if (level === undefined) {
-        for (const value of node.values) found.add(value);
-        return;
-      }
-      const reserved = index === 0 && level.startsWith('$');
-      const rest = reserved ? undefined : node.children.get('#');
-      for (const value of rest?.values ?? []) found.add(value);
-      const any = reserved ? undefined : node.children.get('+');
-      if (any) walk(any, index + 1);
-      const exact = node.children.get(level);
-      if (exact && level !== '+' && level !== '#') walk(exact, index + 1);
-    };
-    walk(this.#root, 0);
+    collect(this.#root, topic, 0, found);
     return found;
   }
+}
+
+/** @param from where the next level starts; behind the topic's end when there are no more. Most topics lead nowhere from the first. */
+function collect<T>(node: Node<T>, topic: string, from: number, found: Set<T>): void {
+  if (from > topic.length) {
+    for (const value of node.values) found.add(value);
+    return;
+  }
+  const slash = topic.indexOf('/', from);
+  const end = slash < 0 ? topic.length : slash;
+  const level = topic.slice(from, end);
+  const isReserved = from === 0 && level.startsWith('$');
+  if (!isReserved) {
+    for (const value of node.children.get('#')?.values ?? []) found.add(value);
+    const any = node.children.get('+');
+    if (any) collect(any, topic, end + 1, found);
+  }
+  const exact = node.children.get(level);
+  if (exact && level !== '+' && level !== '#') collect(exact, topic, end + 1, found);
 }

@@ -3,6 +3,7 @@
  * request, making all of it anew took longer than the request's whole work.
  */
 
+import { hash } from 'node:crypto';
 import aws4 from 'aws4';
 import { remembering } from '../remembering.ts';
 
@@ -20,12 +21,12 @@ export interface SignedParts {
   dateTime: string;
 }
 
-/** Signs what it is told is the canonical request. */
+/** Signs one request after the other, of which it is told the canonical form's hash. */
 class ScopeSigner extends aws4.RequestSigner {
-  canonicalRequest = '';
+  canonicalHash = '';
 
-  override canonicalString(): string {
-    return this.canonicalRequest;
+  override stringToSign(): string {
+    return `AWS4-HMAC-SHA256\n${this.getDateTime()}\n${this.credentialString()}\n${this.canonicalHash}`;
   }
 }
 
@@ -66,6 +67,7 @@ export function expectedSignature(
   }
   const signer = signerOf(secretAccessKey, region, service);
   signer.datetime = dateTime;
-  signer.canonicalRequest = `${method}\n${pathLines(path)}\n${lines}\n${names}\n${bodyHash}`;
+  const canonical = `${method}\n${pathLines(path)}\n${lines}\n${names}\n${bodyHash}`;
+  signer.canonicalHash = hash('sha256', canonical);
   return signer.signature();
 }

@@ -42,15 +42,22 @@ export const pairOf = (key: string): [string, string] => {
 export class Table<V> {
   readonly #writer: Writer;
   readonly #space: KeySpace;
+  readonly #keptMax: number;
+  /** What was written last, with the text that it became, so that reading it takes no parsing. */
+  readonly #kept = new Map<string, { text: string; value: V }>();
 
-  constructor(writer: Writer, space: KeySpace) {
+  /** @param keptMax values that are kept as they were written: nobody may change one that it wrote or read */
+  constructor(writer: Writer, space: KeySpace, keptMax = 0) {
     this.#writer = writer;
     this.#space = space;
+    this.#keptMax = keptMax;
   }
 
   get(key: string): V | undefined {
     const text = this.#space.get(key, this.#writer.view);
-    return text === undefined ? undefined : (JSON.parse(text) as V);
+    if (text === undefined) return undefined;
+    const kept = this.#kept.get(key);
+    return kept?.text === text ? kept.value : (JSON.parse(text) as V);
   }
 
   has(key: string): boolean {
@@ -58,10 +65,13 @@ export class Table<V> {
   }
 
   put(key: string, value: V): Promise<void> {
-    return this.#writer.write({ space: this.#space, key, text: JSON.stringify(value) });
+    const text = JSON.stringify(value);
+    if (this.#keptMax > 0) this.#keep(key, text, value);
+    return this.#writer.write({ space: this.#space, key, text });
   }
 
   remove(key: string): Promise<void> {
+    this.#kept.delete(key);
     return this.#writer.write({ space: this.#space, key, text: undefined });
   }
 
@@ -93,14 +103,25 @@ export class Table<V> {
     const start = `${first}${separator}`;
     for (const key of this.#space.keys(start, this.#writer.view)) yield key.slice(start.length);
   }
+
+  #keep(key: string, text: string, value: V): void {
+    if (this.#kept.size >= this.#keptMax && !this.#kept.has(key)) {
+      const [oldest = ''] = this.#kept.keys();
+      this.#kept.delete(oldest);
+    }
+    this.#kept.set(key, { text, value });
+  }
 }
 
+/** Of some KB each. */
+const shadowsKeptMax = 2000;
+
 function tables(writer: Writer) {
-  const table = <V>(name: string) => new Table<V>(writer, writer.space(name));
+  const table = <V>(name: string, keptMax = 0) => new Table<V>(writer, writer.space(name), keptMax);
   /** A set of pairs: only the keys count. */
   const pairs = (name: string) => table<1>(name);
   return {
-    shadows: table<StoredShadow>('shadows'),
+    shadows: table<StoredShadow>('shadows', shadowsKeptMax),
     things: table<ThingRecord>('things'),
     thingTypes: table<ThingTypeRecord>('thing-types'),
     thingGroups: table<ThingGroupRecord>('thing-groups'),
