@@ -1,7 +1,7 @@
 /** What the signer's clients of AWS are made with: one connection pool, one try, credentials that are renewed in place. */
 
 import { readFileSync, statSync } from 'node:fs';
-import type { Credentials } from '../dynamodb/calls.ts';
+import type { Credentials } from '../dynamodb/signed-request.ts';
 import type { RoleAliasCredentials } from './role-alias-credentials.ts';
 
 export interface AwsClientOptions {
@@ -17,7 +17,7 @@ export interface AwsClientOptions {
 }
 
 /** Beat, record and one request at a time, with room for those that were given up. */
-const socketsMax = 16;
+export const socketsMax = 16;
 /** A connection that takes longer is none; a call's own time is its caller's. */
 export const connectMsMax = 800;
 

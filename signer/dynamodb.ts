@@ -1,8 +1,11 @@
 /** DynamoDB as a sign table: the two calls of a signer. Nothing is ever repeated: what a failed call means is its caller's to judge. */
 
-import { type Credentials, dynamoCalls } from '../dynamodb/calls.ts';
+import { readFileSync } from 'node:fs';
+import { dynamoCalls } from '../dynamodb/calls.ts';
+import type { GivenUp } from '../dynamodb/connections.ts';
+import type { Credentials } from '../dynamodb/signed-request.ts';
 import { signTablePartitionKey } from '../protocol/sign-record.ts';
-import { type AwsClientOptions, agentOptions, configuredCredentials, connectMsMax } from './aws-client.ts';
+import { type AwsClientOptions, configuredCredentials, connectMsMax, socketsMax } from './aws-client.ts';
 import type { SignTable } from './record-client.ts';
 
 export interface DynamoOptions extends AwsClientOptions {
@@ -17,28 +20,29 @@ export interface DynamoTable extends SignTable {
 const answerBytesMax = 1024 * 1024;
 
 export function dynamoTable({ table, ...options }: DynamoOptions): DynamoTable {
-  const { region, endpoint } = options;
+  const { region, endpoint, ca } = options;
   const calls = dynamoCalls({
     region,
     endpoint,
-    agentOptions: () => agentOptions(options),
+    ca: ca ? () => readFileSync(ca) : undefined,
+    callsMax: socketsMax,
     credentials: configuredCredentials(options) ?? defaultCredentials(),
     connectMsMax,
     answerBytesMax,
   });
-  const call = (operation: string, input: object, signal: AbortSignal) =>
-    calls.call(operation, input, signal) as Promise<Answer>;
+  const call = (operation: string, input: object, givenUp: GivenUp) =>
+    calls.call(operation, input, givenUp) as Promise<Answer>;
 
   return {
-    async getItem(key, signal) {
+    async getItem(key, givenUp) {
       const input = {
         TableName: table,
         Key: { [signTablePartitionKey]: { S: key } },
         ConsistentRead: true,
       };
-      return (await call('GetItem', input, signal)).Item;
+      return (await call('GetItem', input, givenUp)).Item;
     },
-    updateItem: async (input, signal) => (await call('UpdateItem', input, signal)).Attributes ?? {},
+    updateItem: async (input, givenUp) => (await call('UpdateItem', input, givenUp)).Attributes ?? {},
     close: () => calls.close(),
   };
 }

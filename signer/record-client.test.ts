@@ -1,20 +1,23 @@
 import { expect, test } from '@jest/globals';
+import type { Wakeable } from './core/within.ts';
 import { lateReadMsMax, lateReadsMax, RecordClient } from './record-client.ts';
 import { SteppedClock } from './rehearsal/seeded.ts';
 
 /** Each read ends when it is told to, or when it is broken off. */
 function slowTable() {
-  const reads: { signal: AbortSignal; end: () => void }[] = [];
+  const reads: { signal: Wakeable; end: () => void }[] = [];
   const clock = new SteppedClock();
   const client = new RecordClient(
     {
       getItem: (_key, signal) =>
         new Promise((resolve, reject) => {
           reads.push({ signal, end: () => resolve({}) });
-          signal.addEventListener('abort', () => reject(signal.reason));
+          signal.addEventListener('abort', () => reject(new Error('given up')));
         }),
       updateItem: (_input, signal) =>
-        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+        new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(new Error('given up'))),
+        ),
     },
     'beam-sign',
     (ms, signal) => clock.sleep(ms, signal),

@@ -2,14 +2,14 @@
 
 import { fromItem, toUpdateItem, type UpdateItemInput } from '../protocol/sign-record-dynamodb.ts';
 import type { Clock, ReadOutcome, RecordStore, UpdateOutcome } from './core/ports.ts';
-import { Waker, within } from './core/within.ts';
+import { type Wakeable, Waker, within } from './core/within.ts';
 
 /** The two calls that a signer may make. Both reject with DynamoDB's errors, told apart by `name`. */
 export interface SignTable {
   /** Consistent. @returns undefined where there is no such item */
-  getItem(key: string, signal: AbortSignal): Promise<Record<string, unknown> | undefined>;
+  getItem(key: string, givenUp: Wakeable): Promise<Record<string, unknown> | undefined>;
   /** @returns the item after it */
-  updateItem(input: UpdateItemInput, signal: AbortSignal): Promise<Record<string, unknown>>;
+  updateItem(input: UpdateItemInput, givenUp: Wakeable): Promise<Record<string, unknown>>;
 }
 
 /** How long a read that came too late may go on: its answer is not used, its connection is. */
@@ -22,7 +22,7 @@ export const lateReadsMax = 4;
  * would end its connection, and a table too slow for a new connection and a read in one time-out would never be read again.
  */
 export class RecordClient implements RecordStore {
-  readonly #lateReads = new Set<AbortController>();
+  readonly #lateReads = new Set<Waker>();
   readonly #table: SignTable;
   readonly #tableName: string;
   readonly #sleep: Clock['sleep'];
@@ -37,7 +37,7 @@ export class RecordClient implements RecordStore {
     try {
       const item = await this.#within(
         timeoutMs,
-        (signal) => this.#table.getItem(key, signal),
+        (givenUp) => this.#table.getItem(key, givenUp),
         (late, reading) => this.#letGoOn(late, reading),
       );
       return item ? { kind: 'found', item: fromItem(item) } : { kind: 'absent' };
@@ -49,7 +49,7 @@ export class RecordClient implements RecordStore {
   async update(update: Parameters<RecordStore['update']>[0], timeoutMs: number): Promise<UpdateOutcome> {
     try {
       const input = toUpdateItem(this.#tableName, update);
-      const item = await this.#within(timeoutMs, (signal) => this.#table.updateItem(input, signal));
+      const item = await this.#within(timeoutMs, (givenUp) => this.#table.updateItem(input, givenUp));
       return { kind: 'done', item: fromItem(item) };
     } catch (error) {
       // Everything else, even an error that DynamoDB gives before it writes, is left to a read to settle.
@@ -62,18 +62,18 @@ export class RecordClient implements RecordStore {
   /** The answer counts only in time, even where the call can't be broken off. */
   async #within<T>(
     timeoutMs: number,
-    call: (signal: AbortSignal) => Promise<T>,
-    onTimeUp: (late: AbortController, calling: Promise<T>) => void = (late) => late.abort('too late'),
+    call: (givenUp: Wakeable) => Promise<T>,
+    onTimeUp: (late: Waker, calling: Promise<T>) => void = (late) => late.wake(),
   ): Promise<T> {
-    const timeUp = new AbortController();
-    const calling = call(timeUp.signal);
+    const timeUp = new Waker();
+    const calling = call(timeUp);
     return await within(this.#sleep, timeoutMs, calling, () => {
       onTimeUp(timeUp, calling);
       return new Error(`no answer within ${Math.round(timeoutMs)} ms`);
     });
   }
 
-  #letGoOn(late: AbortController, reading: Promise<unknown>): void {
+  #letGoOn(late: Waker, reading: Promise<unknown>): void {
     const ended = new Waker();
     const end = () => {
       this.#lateReads.delete(late);
@@ -82,11 +82,11 @@ export class RecordClient implements RecordStore {
     this.#lateReads.add(late);
     reading.then(end, end);
     void this.#sleep(lateReadMsMax, ended).then(() => {
-      if (!ended.aborted) late.abort('too late');
+      if (!ended.aborted) late.wake();
     });
     if (this.#lateReads.size <= lateReadsMax) return;
     const [oldest] = this.#lateReads;
-    oldest?.abort('one of too many');
+    oldest?.wake();
   }
 }
 

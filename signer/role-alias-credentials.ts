@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import type { Credentials } from '../dynamodb/calls.ts';
+import type { Credentials } from '../dynamodb/signed-request.ts';
 
 export interface RoleAliasOptions {
   /** host:port of the credentials provider. */

@@ -21,7 +21,7 @@ async function answering(...answers: ((response: ServerResponse) => unknown)[]) 
   const calls = dynamoCalls({
     region: 'local',
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    agentOptions: () => ({ keepAlive: true }),
+    callsMax: 100,
     credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }),
     connectMsMax: 500,
     answerBytesMax: 1024,

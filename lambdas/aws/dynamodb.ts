@@ -54,6 +54,8 @@ export function conditionFailed(error: unknown): boolean {
 /** A page of a Query or Scan has 1 MB of items, which JSON makes longer. */
 const answerBytesMax = 8 * 1024 * 1024;
 const waitMsFirst = 50;
+/** Of one function's invocation, far more than any makes at once. */
+const callsMax = 256;
 
 /** What a failed call with the same input may do better at next time. */
 function mayPass(error: unknown): boolean {
@@ -75,7 +77,7 @@ export function dynamoOfEnvironment({ maxAttempts, connectMsMax, answerMsMax } =
     dynamoCalls({
       region: AWS_REGION || 'us-east-1',
       endpoint: AWS_ENDPOINT_URL_DYNAMODB || AWS_ENDPOINT_URL || undefined,
-      agentOptions: () => ({ keepAlive: true }),
+      callsMax,
       credentials: defaultProvider(),
       connectMsMax,
       answerBytesMax,

@@ -41,7 +41,7 @@ beforeAll(async () => {
   calls = dynamoCalls({
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     region: 'local',
-    agentOptions: () => ({ keepAlive: true }),
+    callsMax: 100,
     credentials: async () => ({ accessKeyId: 'a', secretAccessKey: 'b' }),
     connectMsMax: 1000,
     answerBytesMax: 2 ** 20,

@@ -44,7 +44,8 @@ beforeAll(async () => {
   };
   calls = dynamoCalls({
     ...settings,
-    agentOptions: () => ({ keepAlive: true, ca: readFileSync(ready.ca) }),
+    ca: () => readFileSync(ready.ca),
+    callsMax: 100,
     credentials: async () => settings.credentials,
     connectMsMax: 1000,
     answerBytesMax: 2 ** 20,
