@@ -37,9 +37,10 @@ export function signedRequest(request: DynamoRequest, credentials: Credentials):
   if (!printable.test(accessKeyId) || !printable.test(sessionToken))
     throw new Error('the access key or its session token has characters that none has');
   const scope = `${date.slice(0, 8)}/${request.region}/dynamodb/aws4_request`;
-  const names = `content-type;host;x-amz-date;${sessionToken ? 'x-amz-security-token;' : ''}x-amz-target`;
+  const names = `content-length;content-type;host;x-amz-date;${sessionToken ? 'x-amz-security-token;' : ''}x-amz-target`;
   const token = sessionToken ? `x-amz-security-token:${sessionToken}\n` : '';
-  const fields = `content-type:${contentType}\nhost:${host}\nx-amz-date:${date}\n${token}x-amz-target:${version}.${operation}\n`;
+  const length = Buffer.byteLength(body);
+  const fields = `content-length:${length}\ncontent-type:${contentType}\nhost:${host}\nx-amz-date:${date}\n${token}x-amz-target:${version}.${operation}\n`;
   const canonical = `POST\n/\n\n${fields}\n${names}\n${hash('sha256', body)}`;
   const signature = createHmac('sha256', signingKey(scope, credentials.secretAccessKey))
     .update(`AWS4-HMAC-SHA256\n${date}\n${scope}\n${hash('sha256', canonical)}`)
@@ -47,7 +48,6 @@ export function signedRequest(request: DynamoRequest, credentials: Credentials):
   const head = [
     'POST / HTTP/1.1',
     ...fields.trimEnd().split('\n'),
-    `content-length:${Buffer.byteLength(body)}`,
     `authorization:AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
   ].join('\r\n');
   return `${head}\r\n\r\n${body}`;

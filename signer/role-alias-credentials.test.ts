@@ -143,6 +143,10 @@ test('by its certificate a validator has credentials for the sign record alone; 
     await expect(update({ '#a': 'something' })).rejects.toMatchObject({ name: 'AccessDeniedException' });
     await expect(fleet.getItem('x', signal)).rejects.toMatchObject({ name: 'AccessDeniedException' });
     for (const each of [sign, fleet]) each.close();
+    const untrusting = dynamoTable({ table: 'beam-sign', region, endpoint, roleAlias: roleOf(validator) });
+    await expect(untrusting.getItem('x', signal)).rejects.toMatchObject({
+      code: expect.stringMatching(/SELF_SIGNED_CERT|UNABLE_TO_/),
+    });
 
     await expect(roleOf(sentry).get()).rejects.toThrow(/403 Access Denied/);
     await expect(roleOf(validator, 'demo_s').get()).rejects.toThrow(/403 Invalid thing name/);
