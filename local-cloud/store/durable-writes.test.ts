@@ -41,29 +41,35 @@ test('writes of one turn share a record; LevelDB gets the last of each key when 
   await expect(write('k0', 'more')).rejects.toThrow('closed');
 });
 
-test('a value is seen when it is on disk, not before, and all through its way into LevelDB', async () => {
-  const writes = new DurableWrites(level, journal, () => {});
-  const read = async () => (writes.known('k') ?? { text: await level.get('k') }).text;
-  let isOver = false;
-  let last = 0;
-  const reader = (async () => {
-    for (; !isOver; await new Promise(setImmediate)) {
-      const seen = Number((await read()) ?? 0);
-      expect(seen).toBeGreaterThanOrEqual(last);
-      last = seen;
+test.each([
+  ['quick', Number.POSITIVE_INFINITY],
+  ['slow', 0],
+])(
+  'on a disk that is %s a value is seen when it is on disk, not before, and all through its way into LevelDB',
+  async (_, quickMs) => {
+    const writes = new DurableWrites(level, new Journal(dir, 0, quickMs), () => {});
+    const read = async () => (writes.known('k') ?? { text: await level.get('k') }).text;
+    let isOver = false;
+    let last = 0;
+    const reader = (async () => {
+      for (; !isOver; await new Promise(setImmediate)) {
+        const seen = Number((await read()) ?? 0);
+        expect(seen).toBeGreaterThanOrEqual(last);
+        last = seen;
+      }
+    })();
+    for (let n = 1; n <= 60; n++) {
+      const written = writes.write([{ key: 'k', text: String(n) }]);
+      expect(writes.known('k')?.text ?? '0').not.toBe(String(n));
+      await written;
+      expect(Number(await read())).toBe(n);
+      if (n % 7 === 0) void writes.onceMoved(() => undefined);
     }
-  })();
-  for (let n = 1; n <= 60; n++) {
-    const written = writes.write([{ key: 'k', text: String(n) }]);
-    expect(writes.known('k')?.text ?? '0').not.toBe(String(n));
-    await written;
-    expect(Number(await read())).toBe(n);
-    if (n % 7 === 0) void writes.onceMoved(() => undefined);
-  }
-  isOver = true;
-  await reader;
-  await writes.close();
-});
+    isOver = true;
+    await reader;
+    await writes.close();
+  },
+);
 
 test('more than a half of the journal, and more than a record takes, goes on into LevelDB and is all there', async () => {
   const writes = new DurableWrites(level, journal, () => {});

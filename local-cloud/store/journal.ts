@@ -4,6 +4,10 @@
  * What is in one of the files goes into LevelDB, of many writes to one key the last one, while the other is written
  * (durable-writes.ts); then it is free again.
  *
+ * A write waits for the disk on this thread while that answers quickly: a way through another thread takes as long again. After a slow one
+ * the next goes that way, then twice as many each time that a try shows the disk as slow as before: it does not hold up what else there is to do.
+ * How long those take says nothing: a busy thread hears of them late.
+ *
  * Which records count, LevelDB says: those after the number that it keeps under `journalKey`. They have to be there one after the other. The
  * last one may be half written: nobody was told of it.
  */
@@ -33,11 +37,8 @@ const halves = [0, 1] as const;
 type Half = (typeof halves)[number];
 const nameOf = (half: Half) => `journal-${half}`;
 
-/**
- * Writes wait for the disk on this thread while it answers as fast as that: a way through another thread takes as long again. A disk that is
- * slower does not hold up what else there is to do.
- */
-const quickMs = 1;
+/** Writes through another thread at a time. */
+const asideMax = 64;
 
 const writeAside = promisify(write);
 
@@ -66,12 +67,17 @@ export class Journal {
   #half: Half = 0;
   #position = 0;
   #sequence: number;
-  #lastMs = 0;
+  /** Writes that are still to go through another thread. */
+  #aside = 0;
+  #nextAside = 1;
+
+  readonly #quickMs: number;
 
   /** @param sequence of the last record that was ever written; LevelDB has them all */
-  constructor(dir: string, sequence: number) {
+  constructor(dir: string, sequence: number, quickMs = 1) {
     this.#dir = dir;
     this.#sequence = sequence;
+    this.#quickMs = quickMs;
   }
 
   /** Of the last record. */
@@ -95,20 +101,17 @@ export class Journal {
     const at = this.#position;
     this.#position += record.length;
     this.#sequence++;
-    const since = performance.now();
-    if (this.#lastMs <= quickMs) {
-      for (let done = 0; done < record.length; )
-        done += writeSync(file, record, done, record.length - done, at + done);
-      this.#lastMs = performance.now() - since;
-      return undefined;
+    if (this.#aside > 0) {
+      this.#aside--;
+      return appendAside(file, record, at);
     }
-    return this.#appendAside(file, record, at, since);
-  }
-
-  async #appendAside(file: number, record: Buffer, at: number, since: number): Promise<void> {
+    const since = performance.now();
     for (let done = 0; done < record.length; )
-      done += (await writeAside(file, record, done, record.length - done, at + done)).bytesWritten;
-    this.#lastMs = performance.now() - since;
+      done += writeSync(file, record, done, record.length - done, at + done);
+    const isQuick = performance.now() - since <= this.#quickMs;
+    if (!isQuick) this.#aside = this.#nextAside;
+    this.#nextAside = isQuick ? 1 : Math.min(this.#nextAside * 2, asideMax);
+    return undefined;
   }
 
   close(): void {
@@ -130,4 +133,9 @@ export class Journal {
     }
     return file;
   }
+}
+
+async function appendAside(file: number, record: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < record.length; )
+    done += (await writeAside(file, record, done, record.length - done, at + done)).bytesWritten;
 }
