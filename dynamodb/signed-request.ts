@@ -45,12 +45,8 @@ export function signedRequest(request: DynamoRequest, credentials: Credentials):
   const signature = createHmac('sha256', signingKey(scope, credentials.secretAccessKey))
     .update(`AWS4-HMAC-SHA256\n${date}\n${scope}\n${hash('sha256', canonical)}`)
     .digest('hex');
-  const head = [
-    'POST / HTTP/1.1',
-    ...fields.trimEnd().split('\n'),
-    `authorization:AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
-  ].join('\r\n');
-  return `${head}\r\n\r\n${body}`;
+  const authorization = `authorization:AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+  return `POST / HTTP/1.1\r\n${fields.replaceAll('\n', '\r\n')}${authorization}\r\n\r\n${body}`;
 }
 
 /** The last one made: it is another each day, and with other credentials. */

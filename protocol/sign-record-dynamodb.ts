@@ -34,12 +34,13 @@ export interface UpdateItemInput {
 export function toUpdateItem(table: string, update: ItemUpdate): UpdateItemInput {
   const names: Record<string, string> = {};
   const values: Record<string, AttributeValue> = {};
+  let count = 0;
   const name = (attribute: string) => {
     names[`#${attribute}`] = attribute;
     return `#${attribute}`;
   };
   const value = (of: string | number) => {
-    const placeholder = `:v${Object.keys(values).length}`;
+    const placeholder = `:v${count++}`;
     values[placeholder] = toAttribute(of);
     return placeholder;
   };

@@ -27,6 +27,8 @@ export function agentOptions({ ca }: AwsClientOptions) {
 
 /** Beam's credentials are short-lived and renewed in place. The SDK's clients ask again when these run out. */
 const lookAgainMs = 30_000;
+/** Between two looks at a credentials file whether it changed: the former keys are good for a while yet. */
+const fileLookMs = 1000;
 
 /** What the configuration names; undefined: whatever the SDK's default chain finds. */
 export function configuredCredentials({
@@ -41,11 +43,18 @@ export function configuredCredentials({
 /** @returns the `default` profile of an AWS shared credentials file */
 export function sharedCredentials(path: string) {
   let read: { mtimeMs: number; keys: Record<string, string> } | undefined;
-  return async () => {
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  const find = () => {
+    const nowMs = performance.now();
+    if (read && nowMs - lookedMs < fileLookMs) return read.keys;
     const { mtimeMs } = statSync(path);
     if (read?.mtimeMs !== mtimeMs)
       read = { mtimeMs, keys: parseProfile(readFileSync(path, 'utf8'), 'default') };
-    const { aws_access_key_id, aws_secret_access_key, aws_session_token } = read.keys;
+    lookedMs = nowMs;
+    return read.keys;
+  };
+  return async () => {
+    const { aws_access_key_id, aws_secret_access_key, aws_session_token } = find();
     if (!aws_access_key_id || !aws_secret_access_key) {
       throw new Error(`${path} has no aws_access_key_id and aws_secret_access_key in [default]`);
     }

@@ -47,6 +47,7 @@ export function rememberChecked(check: Check): Check {
     if (build) return build(shape.values) as Value;
     // A fault is told in words, and looked for again each time.
     const checked = check(operation, input, store);
+    if (!isPlain(input.UpdateExpression) || !isPlain(input.ConditionExpression)) return checked;
     if (kept.size >= keptMax) kept.clear();
     kept.set(shape.key, template(checked, places(checked, shape)));
     return checked;
@@ -59,7 +60,6 @@ function shapeOf(operation: string, input: Record<string, unknown>): Shape | und
     if (literalMembers.has(name)) literals.push(name, input[name]);
     else if (name !== 'Key' && name !== 'ExpressionAttributeValues') return undefined;
   }
-  if (!isPlain(input.UpdateExpression) || !isPlain(input.ConditionExpression)) return undefined;
   const values: Value[] = [];
   const key = typesOf(input.Key, values);
   const expression = typesOf(input.ExpressionAttributeValues, values);

@@ -1,5 +1,5 @@
 /** DynamoDB's API (JSON 1.0) over the cloud's LevelDB, without a port of its own: the HTTPS front hands requests in. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import batchGetItem from 'dynalite/actions/batchGetItem.js';
 import batchWriteItem from 'dynalite/actions/batchWriteItem.js';
@@ -165,7 +165,7 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
       res.writeHead(answer.status, {
         'content-type': 'application/x-amz-json-1.0',
         'content-length': Buffer.byteLength(text),
-        'x-amzn-requestid': randomBytes(26).toString('hex').toUpperCase(),
+        'x-amzn-requestid': randomUUID(),
       });
       res.end(text);
     },
