@@ -1,6 +1,5 @@
 /** Finds which AWS operation a request is, by method and path, for every operation that AWS's SDK knows. */
 
-import { remembering } from '../remembering.ts';
 import operations from './operations.json' with { type: 'json' };
 
 export interface Route {
@@ -39,18 +38,8 @@ for (const service of ['iot', 'iotData'] as const) {
   }
 }
 
-const routesKeptMax = 1000;
-const routeOf = remembering<Route | null>(routesKeptMax, (methodAndPath) => {
-  const at = methodAndPath.indexOf(' ');
-  return routeTo(methodAndPath.slice(0, at), methodAndPath.slice(at + 1)) ?? null;
-});
-
 /** @returns undefined where AWS has no such operation; the pattern with the most literal levels wins */
 export function findRoute(method: string, path: string): Route | undefined {
-  return routeOf(`${method} ${path}`) ?? undefined;
-}
-
-function routeTo(method: string, path: string): Route | undefined {
   const levels = path.replace(/\/$/, '').split('/').slice(1);
   let best: { route: Route; literals: number } | undefined;
   for (const pattern of patterns.get(`${method} ${levels[0] ?? ''}`) ?? []) {

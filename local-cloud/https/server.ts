@@ -59,6 +59,8 @@ export interface HttpsServer {
 class TooLarge extends Error {}
 class ClientGone extends Error {}
 
+const noBytes = Buffer.alloc(0);
+
 /** By events: an iterator costs more than a small request's whole answer. */
 function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -71,7 +73,7 @@ function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
         reject(new TooLarge(`The request has more than ${bytesMax} bytes`));
       } else chunks.push(chunk);
     });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('end', () => resolve(chunks.length > 1 ? Buffer.concat(chunks) : (chunks[0] ?? noBytes)));
     request.on('error', reject);
     request.on('close', () => {
       if (!request.complete) reject(new ClientGone('the client went away'));
@@ -155,10 +157,12 @@ function parseJson(body: Buffer): JsonValue {
   }
 }
 
-const urlsKeptMax = 1000;
-const urlOf = remembering(urlsKeptMax, (text) => {
-  const { pathname, searchParams } = new URL(text, 'https://localhost');
-  return { pathname, searchParams };
+const targetsKeptMax = 1000;
+/** What a method with a URL asks for. */
+const targetOf = remembering(targetsKeptMax, (methodAndUrl) => {
+  const at = methodAndUrl.indexOf(' ');
+  const { pathname, searchParams } = new URL(methodAndUrl.slice(at + 1), 'https://localhost');
+  return { pathname, query: searchParams, route: findRoute(methodAndUrl.slice(0, at), pathname) };
 });
 
 export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
@@ -173,22 +177,21 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   }
 
   async function iot(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
-    const url = urlOf(request.url ?? '/');
-    const method = request.method ?? 'GET';
-    const route = findRoute(method, url.pathname);
-    if (!route) throw notImplemented(`${method} ${url.pathname}`);
+    const { method = 'GET', url = '/' } = request;
+    const { route, query, pathname } = targetOf(`${method} ${url}`);
+    if (!route) throw notImplemented(`${method} ${pathname}`);
     const { operation, labels } = route;
     const handler = route.service === 'iotData' ? data.get(operation) : undefined;
     if (handler) {
       const { headers, socket } = request;
       const address = socket.remoteAddress === undefined ? {} : { ipAddress: socket.remoteAddress };
-      const answer = await handler({ labels, query: url.searchParams, headers, body, ...address });
+      const answer = await handler({ labels, query, headers, body, ...address });
       const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
       return send(response, 200, { 'content-type': 'application/json' }, text);
     }
     const controlHandler = route.service === 'iot' ? control.get(operation) : undefined;
     if (!controlHandler) throw notImplemented(operation);
-    const answer = await controlHandler(inputOf(operation, request, labels, url.searchParams, body));
+    const answer = await controlHandler(inputOf(operation, request, labels, query, body));
     send(response, 200, { 'content-type': 'application/json' }, JSON.stringify(answer));
   }
 
