@@ -103,6 +103,45 @@ test('after a failed write all are refused until the database is opened again; w
   await writes.close();
 });
 
+test('what could not be moved into LevelDB stays in the journal, whoever waits for the other half meanwhile (LevelDB made to fail)', async () => {
+  const writes = new DurableWrites(level, journal, () => {});
+  await writes.write([{ key: 'a', text: '1' }]);
+  let refuse = (_: Error): void => undefined;
+  const moves = level as unknown as { batch(): Promise<void> };
+  jest.spyOn(moves, 'batch').mockImplementationOnce(
+    () =>
+      new Promise((_, reject) => {
+        refuse = reject;
+      }),
+  );
+  const reading = writes.onceMoved(() => undefined).catch((error: unknown) => error);
+  const text = 'x'.repeat(1_000_000);
+  for (let n = 0; n < 4; n++) await writes.write([{ key: `k${n}`, text }]);
+  const noRoomLeft = writes.write([{ key: 'k4', text }]).catch((error: unknown) => error);
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+  refuse(new Error('no room'));
+  expect([await reading, await noRoomLeft]).toEqual([new Error('no room'), new Error('no room')]);
+  await writes.idle();
+  expect(writes.known('a')).toEqual({ text: '1' });
+  const { records, damage } = readJournal(dir, 0);
+  expect(damage).toBeUndefined();
+  expect(records.map(({ operations }) => operations[0]?.key)).toEqual(['a', 'k0', 'k1', 'k2', 'k3']);
+});
+
+test('a step that changed nothing waits for what was written before it, and writes nothing', async () => {
+  const writes = new DurableWrites(level, journal, () => {});
+  const batch = jest.spyOn(level, 'batch');
+  const order: string[] = [];
+  const write = (name: string, ...operations: { key: string; text: string }[]) =>
+    writes.write(operations).then(() => order.push(name));
+  await Promise.all([write('a', { key: 'a', text: '1' }), write('nothing')]);
+  await write('nothing again');
+  expect(order).toEqual(['a', 'nothing', 'nothing again']);
+  expect(writes.known('a')).toEqual({ text: '1' });
+  expect(batch).not.toHaveBeenCalled();
+  await writes.close();
+});
+
 test('a lock goes to one at a time, in order, and a second release of one holder frees nobody else', async () => {
   const locks = new KeyLocks();
   const order: string[] = [];

@@ -72,7 +72,7 @@ export class DurableWrites {
 
   /** Resolves once all of `operations`, and all that was written before, are on disk; the former together. */
   write(operations: readonly WriteOperation[]): Promise<void> {
-    const refusal = this.#refusal();
+    const refusal = this.refusal();
     if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ operations, resolve, reject });
@@ -82,7 +82,7 @@ export class DurableWrites {
 
   /** Runs `work` on a LevelDB that has everything that was acknowledged before, and is not written meanwhile. */
   onceMoved<T>(work: () => T | Promise<T>): Promise<T> {
-    const refusal = this.#refusal();
+    const refusal = this.refusal();
     if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       const start = () => {
@@ -117,8 +117,8 @@ export class DurableWrites {
     this.#journal.close();
   }
 
-  /** Why nothing can be written now. */
-  #refusal(): Error | undefined {
+  /** Why nothing can be written now. A write in the same turn of the event loop gets the same answer. */
+  refusal(): Error | undefined {
     if (this.#isClosed) return new Error('The store is closed');
     if (this.#failure !== undefined) return new Error('The store failed', { cause: this.#failure });
     if (this.#waiting.length < waitingWritesMax) return undefined;
@@ -158,7 +158,7 @@ export class DurableWrites {
   async #writeGroup(): Promise<void> {
     const group = this.#takeGroup();
     try {
-      if (this.#record.isEmpty) await this.#writePast(group);
+      if (this.#record.isEmpty) await this.#writePast(group.flatMap(({ operations }) => operations));
       else {
         const record = this.#record.finish(this.#journal.sequence + 1);
         if (!this.#journal.hasRoom(record.length)) await this.#moveOn();
@@ -186,16 +186,19 @@ export class DurableWrites {
   }
 
   /** A write that no record has room for: a function's code. */
-  async #writePast(group: readonly WaitingWrite[]): Promise<void> {
+  async #writePast(operations: readonly WriteOperation[]): Promise<void> {
+    // Steps that changed nothing: what they saw is on disk by now.
+    if (operations.length === 0) return;
     await this.#moveOn();
     await this.#moved;
-    const operations = group.flatMap((waiting) => waiting.operations);
     await this.#level.batch(operations.map(levelOperation), { sync: true });
   }
 
   /** The journal goes on in its other half, and what is in this one goes into LevelDB. */
   async #moveOn(): Promise<void> {
     await this.#moved;
+    // Where work waited for it, that was told, not this: what the other half holds is not in LevelDB.
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#texts.size === 0) return;
     this.#moving = this.#texts;
     this.#texts = new Map();

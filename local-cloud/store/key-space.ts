@@ -14,7 +14,7 @@ export type View = 'on disk' | 'latest';
 
 export class KeySpace {
   readonly name: string;
-  readonly #texts = new Map<string, string>();
+  #texts = new Map<string, string>();
   readonly #pending = new Map<string, Pending>();
   /** Made when somebody wants an order, and kept in it from then on. */
   #sorted: string[] | undefined;
@@ -60,17 +60,18 @@ export class KeySpace {
   /** What the write of this number made of the key is on disk now. */
   settle(key: string, text: string | undefined, number: number): void {
     if (text === undefined) this.#remove(key);
-    else this.load(key, text);
+    else this.#set(key, text);
     if (this.#pending.get(key)?.number === number) this.#pending.delete(key);
   }
 
-  load(key: string, text: string): void {
+  #set(key: string, text: string): void {
     if (this.#sorted && !this.#texts.has(key)) this.#sorted.splice(firstAtOrAfter(this.#sorted, key), 0, key);
     this.#texts.set(key, text);
   }
 
-  clear(): void {
-    this.#texts.clear();
+  /** By what was read from disk, at one go: readers in between would miss what is there. */
+  replace(texts: Map<string, string>): void {
+    this.#texts = texts;
     this.#sorted = undefined;
   }
 

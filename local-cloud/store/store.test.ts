@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import { StoreError } from './disk.ts';
+import { openFolder } from './folder.ts';
 import { openStore, pairKey, pairOf } from './store.ts';
 
 let folder = '';
@@ -102,6 +103,40 @@ test('a step sees what was begun before it, a reader what is on disk alone', asy
   await Promise.all([first, second]);
   expect([...store.retained.values()].map(({ atMs }) => atMs)).toEqual([2]);
   await store.close();
+});
+
+test('a write that was refused for want of room in the queue is no part of what a later step sees', async () => {
+  const disk = await openFolder(folder);
+  const store = await openStore(disk);
+  await store.presence.put('a', 1);
+  const waiting = Array.from({ length: 10_000 }, () => store.presence.put('b', 1));
+  await expect(store.presence.put('a', 2)).rejects.toThrow('10000 writes wait');
+  await expect(store.transact(() => store.presence.set('a', 3))).rejects.toThrow('10000 writes wait');
+  await Promise.all(waiting);
+  expect(await store.transact(() => store.presence.get('a'))).toBe(1);
+  await disk.close();
+});
+
+test('while the database is opened again after a failure, readers see all that was acknowledged (LevelDB made to fail)', async () => {
+  const disk = await openFolder(folder);
+  const store = await openStore(disk);
+  await Promise.all(Array.from({ length: 3000 }, (_, n) => store.presence.put(`k${n}`, n)));
+  const moves = disk.level as unknown as { batch(): Promise<void> };
+  jest.spyOn(moves, 'batch').mockRejectedValueOnce(new Error('no room'));
+  await expect(disk.snapshot()).rejects.toThrow('no room');
+  let isOpen = false;
+  const opened = store.presence.put('more', 1).then(() => {
+    isOpen = true;
+  });
+  const missed = new Set<string>();
+  while (!isOpen) {
+    for (const key of ['k0', 'k1500', 'k2999']) if (!store.presence.has(key)) missed.add(key);
+    await new Promise(setImmediate);
+  }
+  await opened;
+  expect([...missed]).toEqual([]);
+  expect([...store.presence.values()]).toHaveLength(3001);
+  await disk.close();
 });
 
 test('keys are listed in their order, whatever the order of writes and removals', async () => {

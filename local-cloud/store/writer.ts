@@ -53,23 +53,34 @@ export class Writer {
   }
 
   async #loadFrom(entries: LevelEntries): Promise<void> {
-    for (const space of this.#spaces.values()) space.clear();
+    const found = new Map<string, Map<string, string>>();
     try {
       for (;;) {
         const some = await entries.nextv(loadedTogether);
-        if (some.length === 0) return;
+        if (some.length === 0) break;
         for (const [levelKey, text] of some) {
           const at = levelKey.indexOf('~', recordPrefix.length);
-          this.space(levelKey.slice(recordPrefix.length, at)).load(levelKey.slice(at + 1), text);
+          const name = levelKey.slice(recordPrefix.length, at);
+          const texts = found.get(name) ?? new Map<string, string>();
+          found.set(name, texts.set(levelKey.slice(at + 1), text));
         }
       }
     } finally {
       await entries.close();
     }
+    for (const name of new Set([...this.#spaces.keys(), ...found.keys()]))
+      this.space(name).replace(found.get(name) ?? new Map());
+  }
+
+  /** What the queue would refuse must not become pending: nothing would take it back. @throws */
+  #mustBeTaken(): void {
+    const refusal = this.#disk.writes.refusal();
+    if (refusal) throw refusal;
   }
 
   async write(change: Change): Promise<void> {
     if (this.#disk.writes.failed) await this.#disk.ready();
+    this.#mustBeTaken();
     const number = ++this.#number;
     change.space.setPending(change.key, { text: change.text, number });
     await this.#commit([change], number);
@@ -87,6 +98,7 @@ export class Writer {
   /** @param action synchronous; when it throws, nothing of it is kept */
   async transact<T>(action: () => T): Promise<T> {
     if (this.#disk.writes.failed) await this.#disk.ready();
+    this.#mustBeTaken();
     if (this.#step) throw new Error('A step within a step');
     const number = ++this.#number;
     const step = { changes: [] as Change[], undo: [] as (() => void)[] };
