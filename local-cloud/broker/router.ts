@@ -12,6 +12,8 @@ export interface Delivery {
   retainAsPublished: boolean;
 }
 
+const nobody: ReadonlyMap<Session, Delivery> = new Map();
+
 export class Router {
   readonly #index = new FilterIndex<Subscription | SharedGroup>();
   readonly #groups = new Map<string, SharedGroup>();
@@ -54,9 +56,11 @@ export class Router {
    * Each session gets one copy, at the highest QoS of its subscriptions.
    * @param from the session that published it: subscriptions with No Local leave its own messages out
    */
-  route(topic: string, from?: Session): Map<Session, Delivery> {
+  route(topic: string, from?: Session): ReadonlyMap<Session, Delivery> {
+    const entries = this.#index.match(topic);
+    if (entries.length === 0) return nobody;
     const found = new Map<Session, Delivery>();
-    for (const entry of this.#index.match(topic)) {
+    for (const entry of entries) {
       const subscription = entry instanceof SharedGroup ? this.#choose(entry) : entry;
       if (!subscription || (subscription.noLocal && subscription.session === from)) continue;
       const { session, qos, retainAsPublished } = subscription;

@@ -21,7 +21,7 @@ test.each([
   expect(topicMatches(filter, topic)).toBe(expected);
   const index = new FilterIndex<number>();
   index.add(filter, 1);
-  expect(index.match(topic).has(1)).toBe(expected);
+  expect(index.match(topic).includes(1)).toBe(expected);
 });
 
 const level = fc.constantFrom('a', 'b', '', '$aws');
@@ -49,7 +49,7 @@ test('the index finds what each filter alone would match, whatever was added and
         }
         for (const topic of topics) {
           const expected = [...there].filter((filter) => topicMatches(filter, topic)).sort();
-          expect([...index.match(topic)].sort()).toEqual(expected);
+          expect(index.match(topic).sort()).toEqual(expected);
         }
       },
     ),

@@ -122,17 +122,18 @@ export class FilterIndex<T> {
     }
   }
 
-  match(topic: string): ReadonlySet<T> {
-    const found = new Set<T>();
+  /** @returns in no order that means something; a value that hangs on several filters comes once for each that matches */
+  match(topic: string): T[] {
+    const found: T[] = [];
     collect(this.#root, topic, 0, found);
     return found;
   }
 }
 
 /** @param from where the next level starts; behind the topic's end when there are no more. Most topics lead nowhere from the first. */
-function collect<T>(node: Node<T>, topic: string, from: number, found: Set<T>): void {
+function collect<T>(node: Node<T>, topic: string, from: number, found: T[]): void {
   if (from > topic.length) {
-    for (const value of node.values) found.add(value);
+    for (const value of node.values) found.push(value);
     return;
   }
   const slash = topic.indexOf('/', from);
@@ -140,7 +141,7 @@ function collect<T>(node: Node<T>, topic: string, from: number, found: Set<T>): 
   const level = topic.slice(from, end);
   const isReserved = from === 0 && level.startsWith('$');
   if (!isReserved) {
-    for (const value of node.children.get('#')?.values ?? []) found.add(value);
+    for (const value of node.children.get('#')?.values ?? []) found.push(value);
     const any = node.children.get('+');
     if (any) collect(any, topic, end + 1, found);
   }

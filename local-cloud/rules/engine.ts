@@ -130,7 +130,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   /** @returns the rules that a message is for, and the topic as they see it. */
   function route(topic: string): { topic: string; matching: TopicRule[] } {
     const ingest = parseBasicIngest(topic);
-    if (!ingest) return { topic, matching: [...byFilter.match(topic)].filter(({ disabled }) => !disabled) };
+    if (!ingest) return { topic, matching: byFilter.match(topic).filter(({ disabled }) => !disabled) };
     const rule = rules.get(ingest.rule)?.rule;
     const from = rule?.statement.from;
     if (!rule || rule.disabled) {
