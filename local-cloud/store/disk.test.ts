@@ -1,7 +1,8 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { ClassicLevel } from 'classic-level';
 import { Disk, StoreError } from './disk.ts';
 import { halfBytes, Journal } from './journal.ts';
 import { RecordBuffer, type WriteOperation } from './journal-records.ts';
@@ -137,6 +138,28 @@ test('a half that was made in part is made whole before it is written', async ()
   await disk.writes.write([put('a', '1')]);
   expect(readFileSync(path(0))).toHaveLength(halfBytes);
   await disk.close();
+});
+
+test('after a failed write nobody else gets at the journal; a close while it is opened again leaves it closed (LevelDB made to fail)', async () => {
+  const disk = await Disk.open(dir);
+  await disk.writes.write([put('a', '1')]);
+  const moves = disk.level as unknown as { batch(): Promise<void> };
+  jest.spyOn(moves, 'batch').mockRejectedValueOnce(new Error('no room'));
+  await expect(disk.reader(() => undefined)).rejects.toThrow('no room');
+  await expect(Disk.open(dir)).rejects.toThrow('another process has it open');
+  const reopened = disk.ready();
+  const closed = disk.close();
+  await Promise.all([reopened, closed]);
+  await disk.ready();
+  expect(await texts('a')).toEqual(['1']);
+});
+
+test('a mark in LevelDB that is no number is not taken for an empty journal', async () => {
+  await journaled([put('a', '1')]);
+  const level = new ClassicLevel(dir);
+  await level.put('meta~journal', 'x');
+  await level.close();
+  await expect(Disk.open(dir)).rejects.toThrow(/meta~journal is no number/);
 });
 
 test('a reader has what was acknowledged before it, and nothing that came later', async () => {

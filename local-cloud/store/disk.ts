@@ -43,7 +43,7 @@ export class Disk {
   readonly #lost: (() => void)[] = [];
   readonly #reopened: (() => Promise<void>)[] = [];
   #reopening: Promise<void> | undefined;
-
+  #isClosed = false;
   #journal: Journal;
 
   private constructor(dir: string, level: Level, journal: Journal, onFailure: (error: unknown) => void) {
@@ -52,8 +52,8 @@ export class Disk {
     this.#journal = journal;
     this.writes = new DurableWrites(level, journal, (error) => {
       onFailure(error);
+      // LevelDB stays open until `ready`: its lock keeps others off the journal, to which a write may be on its way.
       for (const listener of this.#lost) listener();
-      level.close().catch(onFailure);
     });
   }
 
@@ -86,7 +86,7 @@ export class Disk {
 
   /** To be awaited before an act. @throws while the disk refuses writes */
   async ready(): Promise<void> {
-    if (!this.writes.failed) return;
+    if (!this.writes.failed || this.#isClosed) return;
     this.#reopening ??= (async () => {
       await this.writes.idle();
       this.#journal.close();
@@ -115,6 +115,9 @@ export class Disk {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    // Else it would be open again after it was closed.
+    await this.#reopening?.catch(() => undefined);
     await this.writes.close();
     await this.level.close();
   }
@@ -125,6 +128,10 @@ async function openBoth(level: Level, dir: string): Promise<Journal> {
   await openLevel(level, dir);
   try {
     const after = Number((await level.get(journalKey)) ?? 0);
+    if (!Number.isSafeInteger(after))
+      throw new StoreError(
+        `The store in ${dir} can't be opened: its ${journalKey} is no number, so nobody knows which of its journal's records count. Restore a backup (beam cloud restore).`,
+      );
     const { records, damage } = readJournal(dir, after);
     if (damage)
       throw new StoreError(

@@ -129,8 +129,9 @@ export class Journal {
       const zeros = Buffer.alloc(halfBytes);
       for (let done = 0; done < halfBytes; ) done += writeSync(file, zeros, done, halfBytes - done, done);
       fsyncSync(file);
-      syncFolder(this.#dir);
     }
+    // Made by a process that was killed before it came so far, maybe.
+    syncFolder(this.#dir);
     return file;
   }
 }
