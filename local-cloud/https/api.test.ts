@@ -353,13 +353,24 @@ test('a request without a signature, with another key or secret, or changed on i
   });
   changed.destroy();
 
-  const plain = await new Promise<{ status: number | undefined; type: unknown }>((resolve, reject) => {
-    const unsigned = request(`${cloud.ready.https}/things`, { ca: cloud.caPem, agent: false }, (response) => {
-      response.resume();
-      resolve({ status: response.statusCode, type: response.headers['x-amzn-errortype'] });
+  const refusalOf = (headers: Record<string, string>) =>
+    new Promise<{ status: number | undefined; type: unknown }>((resolve, reject) => {
+      const options = { ca: cloud.caPem, agent: false, headers };
+      const sent = request(`${cloud.ready.https}/things`, options, (response) => {
+        response.resume();
+        resolve({ status: response.statusCode, type: response.headers['x-amzn-errortype'] });
+      });
+      sent.on('error', reject);
+      sent.end();
     });
-    unsigned.on('error', reject);
-    unsigned.end();
-  });
-  expect(plain).toEqual({ status: 403, type: 'MissingAuthenticationTokenException' });
+  expect(await refusalOf({})).toEqual({ status: 403, type: 'MissingAuthenticationTokenException' });
+  const date = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  for (const name of ['not-sent', 'constructor', '__proto__']) {
+    const scope = `${cloud.ready.accessKeyId}/${date.slice(0, 8)}/local/iot/aws4_request`;
+    const authorization = `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;${name}, Signature=${'0'.repeat(64)}`;
+    expect(await refusalOf({ 'x-amz-date': date, authorization })).toEqual({
+      status: 403,
+      type: 'InvalidSignatureException',
+    });
+  }
 });
