@@ -23,14 +23,14 @@ import { readHome } from '../../signer/home.ts';
 import { RecordClient } from '../../signer/record-client.ts';
 import { chainId } from '../../signer/rehearsal/requests.ts';
 import { Floors } from './floors.ts';
-import { type Quantiles, quantiles, type StageTimes, stagesBetween } from './quantiles.ts';
+import { type Quantiles, quantiles, type StageTimes, shareWithin, stagesBetween } from './quantiles.ts';
 import { SignerRig } from './rig.ts';
 
 const usage = `usage: npm run bench:sign -- [--with alone|fleet]… [--runs N] [--votes N] [--json]
 
 alone: one signer and one local cloud. fleet: beside them a whole fleet runs, on the same cloud. Without --with: both.`;
 
-/** Of the design: the whole of a sign request, while the fleet runs. */
+/** Of the design: a sign request from its frame read to its answer written, while the fleet runs. Both are bounds of the signer's histogram. */
 const bars = { p50Ms: 3, p99Ms: 12 };
 /** Before the first one that counts: code is compiled, connections are made. */
 const warmUpVotes = 200;
@@ -47,7 +47,9 @@ interface Run {
   /** Refused for want of time, and asked again: the machine was too busy to measure anything. */
   late: number;
   load: { before: number; after: number };
-  /** Seen by the node: request written to answer read. */
+  /** By the signer, request read to answer written: how many were within each bar. */
+  within: { p50: number; p99: number };
+  /** Seen by the node: request written to answer read, two changes of process more. */
   overheadMs: Quantiles;
   /** By the signer's own histogram. */
   stages: Record<string, StageTimes>;
@@ -180,6 +182,10 @@ async function measure(setting: Setting, root: string, cloud: ReadyLine, votes: 
       votes,
       late: rig.late,
       load: { before: before ?? 0, after: after ?? 0 },
+      within: {
+        p50: shareWithin(scraped, scrapedAfter, 'request', bars.p50Ms),
+        p99: shareWithin(scraped, scrapedAfter, 'request', bars.p99Ms),
+      },
       overheadMs: quantiles(times),
       stages: stagesBetween(scraped, scrapedAfter),
       floorsMs: Object.fromEntries(
@@ -213,10 +219,24 @@ async function activate(home: ReturnType<typeof readHome>, rig: SignerRig, signe
   throw new Error(`the signer did not become active; see ${signer.log}`);
 }
 
-function tell({ with: setting, votes, load, overheadMs, stages, floorsMs, signerMegabytes }: Run): void {
+const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+
+function tell({
+  with: setting,
+  votes,
+  load,
+  within,
+  overheadMs,
+  stages,
+  floorsMs,
+  signerMegabytes,
+}: Run): void {
   const { p50, p90, p99, max } = overheadMs;
   say(
     `${setting}: ${votes} votes, p50 ${p50} p90 ${p90} p99 ${p99} max ${max} ms; load ${load.before.toFixed(1)} → ${load.after.toFixed(1)}; signer ${signerMegabytes} MB`,
+  );
+  say(
+    `  of the signer's own times ${percent(within.p50)} are within ${bars.p50Ms} ms, ${percent(within.p99)} within ${bars.p99Ms} ms`,
   );
   for (const [stage, { p50Ms, p90Ms, p99Ms, meanMs }] of Object.entries(stages))
     say(`  ${stage.padEnd(18)} p50 ${p50Ms} p90 ${p90Ms} p99 ${p99Ms} mean ${meanMs} ms`);
@@ -240,7 +260,7 @@ async function main(): Promise<void> {
       }
     }
   }
-  const met = done.map(({ overheadMs: { p50, p99 } }) => p50 <= bars.p50Ms && p99 <= bars.p99Ms);
+  const met = done.map(({ within }) => within.p50 >= 0.5 && within.p99 >= 0.99);
   process.stdout.write(`${JSON.stringify({ bars, met, runs: done })}\n`);
 }
 

@@ -57,6 +57,15 @@ export function stagesBetween(before: string, after: string): Record<string, Sta
   );
 }
 
+/** How many of a stage's times were at most this long: exact, as `ms` must be a bound of the histogram's. @throws where it is none */
+export function shareWithin(before: string, after: string, stage: string, ms: number): number {
+  const [from, to] = [parse(before).get(stage), parse(after).get(stage)];
+  const within = (of: Cumulative | undefined) => of?.buckets.find(({ le }) => le === ms / 1000)?.count;
+  const counted = within(to);
+  if (!to || counted === undefined) throw new RangeError(`${ms} ms is no bound of the histogram of ${stage}`);
+  return rounded((counted - (within(from) ?? 0)) / (to.count - (from?.count ?? 0)));
+}
+
 function quantile(buckets: Cumulative['buckets'], count: number, share: number): number {
   const rank = count * share;
   let below = { le: 0, count: 0 };
