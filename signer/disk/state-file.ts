@@ -82,10 +82,9 @@ export class DiskStateFile implements StateFile {
   async #append(line: Buffer): Promise<boolean> {
     if (!this.#file) return false;
     const gone = { dev: -1, ino: -1, size: -1 };
-    const [there] = await Promise.all([
-      this.#disk.stat(this.#state).catch(() => gone),
-      this.#file.appendFile(line),
-    ]);
+    // What takes longer goes first.
+    const appending = this.#file.appendFile(line);
+    const [there] = await Promise.all([this.#disk.stat(this.#state).catch(() => gone), appending]);
     const before = this.#bytes;
     this.#bytes += line.length;
     return idOf(there) === this.#id && [before, this.#bytes].includes(there.size);
