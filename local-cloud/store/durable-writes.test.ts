@@ -128,6 +128,29 @@ test('what could not be moved into LevelDB stays in the journal, whoever waits f
   expect(records.map(({ operations }) => operations[0]?.key)).toEqual(['a', 'k0', 'k1', 'k2', 'k3']);
 });
 
+test('writes do not wait for a reader who waits for a long move (LevelDB made to stand still)', async () => {
+  const writes = new DurableWrites(level, journal, () => {});
+  await writes.write([{ key: 'a', text: '1' }]);
+  let goOn = (): void => undefined;
+  const moves = level as unknown as { batch(): Promise<void> };
+  const standing = jest.spyOn(moves, 'batch').mockImplementationOnce(
+    () =>
+      new Promise((resolve) => {
+        goOn = resolve;
+      }),
+  );
+  const first = writes.onceMoved(() => undefined);
+  await writes.write([{ key: 'b', text: '1' }]);
+  expect(standing).toHaveBeenCalledTimes(1);
+  const second = writes.onceMoved(() => level.get('c'));
+  for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+  await writes.write([{ key: 'c', text: '1' }]);
+  goOn();
+  await first;
+  expect(await second).toBe('1');
+  await writes.close();
+});
+
 test('a step that changed nothing waits for what was written before it, and writes nothing', async () => {
   const writes = new DurableWrites(level, journal, () => {});
   const batch = jest.spyOn(level, 'batch');

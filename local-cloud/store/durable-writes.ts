@@ -84,6 +84,14 @@ export class DurableWrites {
   onceMoved<T>(work: () => T | Promise<T>): Promise<T> {
     const refusal = this.refusal();
     if (refusal) return Promise.reject(refusal);
+    if (this.#moving.size === 0) return this.#onceMovedOn(work);
+    // The queue would wait for the move that is under way, and so would the writes behind.
+    return this.#moved.then(() => this.#onceMovedOn(work));
+  }
+
+  #onceMovedOn<T>(work: () => T | Promise<T>): Promise<T> {
+    const refusal = this.refusal();
+    if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       const start = () => {
         this.#moved = this.#moved.then(work).then(resolve, reject);
@@ -110,7 +118,7 @@ export class DurableWrites {
 
   /** Everything goes into LevelDB, or stays in the journal where that has no room. From here on writes are refused. */
   async close(): Promise<void> {
-    const moved = this.onceMoved(() => undefined);
+    const moved = this.#onceMovedOn(() => undefined);
     this.#isClosed = true;
     await moved.catch(() => undefined);
     await this.idle();
