@@ -1,11 +1,21 @@
-/** Named-shadow updates over HTTP(S), one after the other and 50 at once, against the peers. */
+/**
+ * Named-shadow updates over HTTP(S), one after the other and 50 at once, against the peers: in rounds, each server in turn, so that a machine
+ * that is faster or slower for some seconds is so for all of them.
+ */
 
 import { type Quantiles, quantiles } from '../sign/quantiles.ts';
 import { cpuMs } from './cloud.ts';
 import { type Place, RawConnection, signedRequest } from './raw-http.ts';
 
 const connectionsMany = 50;
-const warmUpMs = 1_000;
+const roundsMax = 5;
+const firstWarmUpMs = 1_000;
+const warmUpMs = 200;
+
+export interface Server {
+  place: Place;
+  pid: number | undefined;
+}
 
 export interface Rate {
   perSecond: number;
@@ -34,12 +44,18 @@ function updates(place: Place): Buffer[] {
   );
 }
 
+interface Measured {
+  times: number[];
+  elapsedMs: number;
+  cpuMs: number;
+}
+
 async function run(
-  place: Place,
-  pid: number | undefined,
+  { place, pid }: Server,
   connections: number,
-  seconds: number,
-): Promise<Rate> {
+  warmUpMs: number,
+  measuredMs: number,
+): Promise<Measured> {
   const requests = updates(place);
   const open = await Promise.all(Array.from({ length: connections }, () => RawConnection.open(place)));
   const measure = async (ms: number): Promise<number[]> => {
@@ -61,11 +77,20 @@ async function run(
   await measure(warmUpMs);
   const since = performance.now();
   const cpuBefore = cpuMs(pid);
-  const times = await measure(seconds * 1000);
-  const cpu = (cpuMs(pid) - cpuBefore) / times.length;
-  const perSecond = Math.round(times.length / ((performance.now() - since) / 1000));
+  const times = await measure(measuredMs);
+  const measured = { times, elapsedMs: performance.now() - since, cpuMs: cpuMs(pid) - cpuBefore };
   for (const connection of open) connection.close();
-  return { perSecond, ms: quantiles(times), cpuMs: Math.round(cpu * 1000) / 1000 };
+  return measured;
+}
+
+function rateOf(rounds: readonly Measured[]): Rate {
+  const times = rounds.flatMap((round) => round.times);
+  const sum = (of: (round: Measured) => number) => rounds.reduce((total, round) => total + of(round), 0);
+  return {
+    perSecond: Math.round(times.length / (sum(({ elapsedMs }) => elapsedMs) / 1000)),
+    ms: quantiles(times),
+    cpuMs: Math.round((sum((round) => round.cpuMs) / times.length) * 1000) / 1000,
+  };
 }
 
 /** moto has shadows of registered things only. */
@@ -76,13 +101,26 @@ export async function makeThings(place: Place): Promise<void> {
   connection.close();
 }
 
-export async function measureUpdates(
-  place: Place,
-  pid: number | undefined,
-  seconds: number,
-): Promise<UpdateRates> {
-  return {
-    sequential: await run(place, pid, 1, seconds),
-    at50: await run(place, pid, connectionsMany, seconds),
+/** @param seconds of each server's measurement, over all rounds. @returns in the order of the servers */
+export async function measureUpdates(servers: readonly Server[], seconds: number): Promise<UpdateRates[]> {
+  const measured = async (connections: number): Promise<Rate[]> => {
+    const rounds = servers.map((): Measured[] => []);
+    for (let round = 0; round < roundsMax; round++)
+      for (const [index, server] of servers.entries())
+        rounds[index]?.push(
+          await run(
+            server,
+            connections,
+            round === 0 ? firstWarmUpMs : warmUpMs,
+            (seconds * 1000) / roundsMax,
+          ),
+        );
+    return rounds.map(rateOf);
   };
+  const sequential = await measured(1);
+  const at50 = await measured(connectionsMany);
+  return servers.map((_, index) => ({
+    sequential: sequential[index] as Rate,
+    at50: at50[index] as Rate,
+  }));
 }

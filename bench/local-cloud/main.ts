@@ -62,50 +62,45 @@ type Part = (folder: string, values: Options) => Promise<object>;
 /** A cloud without rules and functions of Beam's. */
 const bare = (folder: string) => writeFunction(folder);
 
-async function measurePeer(bin: string, name: PeerName, folder: string, seconds: number) {
+async function startedPeer(bin: string, name: PeerName, folder: string) {
   mkdirSync(folder);
   const [port = 0] = await freePorts(1);
   const peer = await startPeer(bin, name, { folder, port });
   const place = { host: '127.0.0.1', port, credentials: peerCredentials };
-  try {
-    await makeThings(place);
-    return await measureUpdates(place, peer.child.pid, seconds);
-  } finally {
-    await peer.stop();
-  }
+  await makeThings(place);
+  return { place, pid: peer.child.pid, stop: () => peer.stop() };
 }
 
 const parts: Record<PartName, Part> = {
   async https(folder, values) {
     const seconds = Number(values.seconds);
     const cloud = await startCloud(folder, [...bare(folder), '--http-port', '0']);
+    const peers: Awaited<ReturnType<typeof startedPeer>>[] = [];
     try {
-      const own = await measureUpdates(placeOf(cloud.ready), cloud.child.pid, seconds);
-      say(
-        `local cloud: ${own.sequential.perSecond}/s, at 50 ${own.at50.perSecond}/s, p99 ${own.at50.ms.p99} ms`,
+      const names: PeerName[] = values['no-peers'] ? [] : ['ministack', 'moto'];
+      const bin = names.length > 0 ? peersBin(say) : '';
+      for (const name of names) peers.push(await startedPeer(bin, name, join(folder, name)));
+      const own = { place: placeOf(cloud.ready), pid: cloud.child.pid };
+      const [localCloud, ...others] = await measureUpdates([own, ...peers], seconds);
+      const results = Object.fromEntries(
+        names.map((name, index) => [name, { version: peerVersions[name], ...others[index] }]),
       );
-      if (values['no-peers']) return { localCloud: own };
-      const bin = peersBin(say);
-      const results: Record<string, Awaited<ReturnType<typeof measureUpdates>> & { version: string }> = {};
-      for (const name of ['ministack', 'moto'] as const) {
-        const rates = await measurePeer(bin, name, join(folder, name), seconds);
-        results[name] = { version: peerVersions[name], ...rates };
-        say(
-          `${name}: ${rates.sequential.perSecond}/s, at 50 ${rates.at50.perSecond}/s, p99 ${rates.at50.ms.p99} ms`,
-        );
-      }
-      const { ministack } = results;
+      const [ministack] = others;
       const ratio = (a: number, b: number) => Math.round((a / b) * 100) / 100;
       return {
-        localCloud: own,
+        localCloud,
         ...results,
-        overMiniStack: ministack && {
-          sequential: ratio(own.sequential.perSecond, ministack.sequential.perSecond),
-          at50: ratio(own.at50.perSecond, ministack.at50.perSecond),
-          p99At50: ratio(own.at50.ms.p99, ministack.at50.ms.p99),
-        },
+        ...(localCloud &&
+          ministack && {
+            overMiniStack: {
+              sequential: ratio(localCloud.sequential.perSecond, ministack.sequential.perSecond),
+              at50: ratio(localCloud.at50.perSecond, ministack.at50.perSecond),
+              p99At50: ratio(localCloud.at50.ms.p99, ministack.at50.ms.p99),
+            },
+          }),
       };
     } finally {
+      for (const peer of peers) await peer.stop();
       await endProcess(cloud.child, 'SIGTERM');
     }
   },
