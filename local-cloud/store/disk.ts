@@ -28,6 +28,8 @@ export interface DiskOptions {
   onFailure?(error: unknown): void;
   /** Default: yes. */
   createIfMissing?: boolean;
+  /** Looks at LevelDB before the journal goes into it. @throws what keeps it from being opened */
+  examine?(level: Level): Promise<void>;
 }
 
 /** Keys and JSON texts of one moment, in the order of keys. */
@@ -59,13 +61,13 @@ export class Disk {
 
   /** @throws StoreError where the folder can't be used: no right to it, damaged, or another process has it open */
   static async open(dir: string, options: DiskOptions = {}): Promise<Disk> {
-    const { createIfMissing = true, onFailure = () => undefined } = options;
+    const { createIfMissing = true, onFailure = () => undefined, examine } = options;
     const level: Level = new ClassicLevel<string, string>(dir, {
       valueEncoding: 'utf8',
       createIfMissing,
       writeBufferSize,
     });
-    return new Disk(dir, level, await openBoth(level, dir), onFailure);
+    return new Disk(dir, level, await openBoth(level, dir, examine), onFailure);
   }
 
   /** Its text; undefined where there is none. */
@@ -124,9 +126,10 @@ export class Disk {
 }
 
 /** @returns the journal, whose records are all in LevelDB now */
-async function openBoth(level: Level, dir: string): Promise<Journal> {
+async function openBoth(level: Level, dir: string, examine?: DiskOptions['examine']): Promise<Journal> {
   await openLevel(level, dir);
   try {
+    await examine?.(level);
     const after = Number((await level.get(journalKey)) ?? 0);
     if (!Number.isSafeInteger(after))
       throw new StoreError(

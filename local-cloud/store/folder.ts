@@ -49,18 +49,17 @@ export async function openFolder(dataDir: string, options: FolderOptions = {}): 
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     if (isFormer) await migrate(dataDir);
   }
-  const disk = await Disk.open(path, { createIfMissing: !asItIs, ...(onFailure ? { onFailure } : {}) });
-  try {
-    const found = await disk.level.get(formatKey);
-    if (found !== undefined || asItIs) checkFormat(path, found);
-    // Into LevelDB itself, and before the journal has anything: a program of before would not read that.
-    if (Number(found) !== formatVersion && !asItIs)
-      await disk.level.put(formatKey, String(formatVersion), { sync: true });
-    return disk;
-  } catch (error) {
-    await disk.close();
-    throw error;
-  }
+  return Disk.open(path, {
+    createIfMissing: !asItIs,
+    ...(onFailure ? { onFailure } : {}),
+    async examine(level) {
+      const found = await level.get(formatKey);
+      if (found !== undefined || asItIs) checkFormat(path, found);
+      // Before the journal has anything: a program of before would not read that.
+      if (Number(found) !== formatVersion && !asItIs)
+        await level.put(formatKey, String(formatVersion), { sync: true });
+    },
+  });
 }
 
 export function checkFormat(path: string, found: unknown): void {

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import { StoreError } from './disk.ts';
 import { openFolder } from './folder.ts';
+import { Journal } from './journal.ts';
+import { RecordBuffer } from './journal-records.ts';
 import { openStore, pairKey, pairOf } from './store.ts';
 
 let folder = '';
@@ -77,13 +79,23 @@ test('a folder of the format before is taken as it is, and says from then on tha
   expect(await format()).toBe('3');
 });
 
-test('the folder of a newer program is refused, and says what to do', async () => {
+test('the folder of a newer program is refused before its journal is touched, and says what to do', async () => {
   await (await openStore(folder)).close();
   const level = new ClassicLevel(join(folder, 'store'));
   await level.put('meta~format', '4');
   await level.close();
   await expect(openStore(folder)).rejects.toThrow(StoreError);
   await expect(openStore(folder)).rejects.toThrow(/has format 4; .* Start the newer program/);
+  const journal = new Journal(join(folder, 'store'), 0);
+  const record = new RecordBuffer(1000);
+  record.begin();
+  record.add([{ key: 'a', text: '1' }]);
+  await journal.append(record.finish(1));
+  journal.close();
+  await expect(openStore(folder)).rejects.toThrow(/has format 4/);
+  await level.open();
+  expect(await level.get('a')).toBeUndefined();
+  await level.close();
 });
 
 test('a step sees what was begun before it, a reader what is on disk alone', async () => {
