@@ -17,6 +17,7 @@ import {
 } from '../../e2e/engines/peers.ts';
 import { freePorts } from '../../local-fleet/processes/ports.ts';
 import { endProcess, Registrar, startCloud } from './cloud.ts';
+import { floorMark, runFloorServer, startFloorServer } from './floor-server.ts';
 import { makeThings, measureUpdates } from './https-part.ts';
 import { measureKills } from './kills-part.ts';
 import { connectionsMany, manyConnections, oneInFlight } from './mqtt-part.ts';
@@ -75,13 +76,14 @@ const parts: Record<PartName, Part> = {
   async https(folder, values) {
     const seconds = Number(values.seconds);
     const cloud = await startCloud(folder, [...bare(folder), '--http-port', '0']);
+    const floor = await startFloorServer(fileURLToPath(import.meta.url), folder);
     const peers: Awaited<ReturnType<typeof startedPeer>>[] = [];
     try {
       const names: PeerName[] = values['no-peers'] ? [] : ['ministack', 'moto'];
       const bin = names.length > 0 ? peersBin(say) : '';
       for (const name of names) peers.push(await startedPeer(bin, name, join(folder, name)));
       const own = { place: placeOf(cloud.ready), pid: cloud.child.pid };
-      const [localCloud, ...others] = await measureUpdates([own, ...peers], seconds);
+      const [localCloud, syncedHttp, ...others] = await measureUpdates([own, floor, ...peers], seconds);
       const results = Object.fromEntries(
         names.map((name, index) => [name, { version: peerVersions[name], ...others[index] }]),
       );
@@ -89,6 +91,7 @@ const parts: Record<PartName, Part> = {
       const ratio = (a: number, b: number) => Math.round((a / b) * 100) / 100;
       return {
         localCloud,
+        floors: { syncedHttp: syncedHttp?.sequential },
         ...results,
         ...(localCloud &&
           ministack && {
@@ -101,6 +104,7 @@ const parts: Record<PartName, Part> = {
       };
     } finally {
       for (const peer of peers) await peer.stop();
+      await floor.stop();
       await endProcess(cloud.child, 'SIGTERM');
     }
   },
@@ -217,4 +221,5 @@ async function main(): Promise<number> {
 }
 
 if (process.argv.includes(childMark)) await pilotsChild();
+else if (process.argv.includes(floorMark)) runFloorServer(process.argv.at(-1) ?? '');
 else process.exit(await main());
