@@ -1,6 +1,6 @@
 /** The machine's own clock and chance. */
 
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Clock, Random } from './core/ports.ts';
 
 export const systemClock: Clock = {
@@ -19,21 +19,5 @@ export const systemClock: Clock = {
     }),
 };
 
-/** Asking the kernel's chance for a few bytes takes some 30 µs on a process that was asleep, for many no longer. */
-const pool = Buffer.alloc(4096);
-let poolUsed = pool.length;
-
-export const systemRandom: Random = {
-  hex: (bytes) => {
-    if (bytes > pool.length) return randomFillSync(Buffer.alloc(bytes)).toString('hex');
-    if (poolUsed + bytes > pool.length) {
-      randomFillSync(pool);
-      poolUsed = 0;
-    }
-    const from = poolUsed;
-    poolUsed += bytes;
-    const text = pool.toString('hex', from, poolUsed);
-    pool.fill(0, from, poolUsed);
-    return text;
-  },
-};
+/** From the kernel each time. Of a pool in this process two clones of a running machine would draw the same, and by that they are told apart. */
+export const systemRandom: Random = { hex: (bytes) => randomBytes(bytes).toString('hex') };
