@@ -63,6 +63,7 @@ export function readJournal(dir: string, after: number): { records: JournalRecor
 
 export class Journal {
   readonly #dir: string;
+  readonly #quickMs: number;
   readonly #files = new Map<Half, number>();
   #half: Half = 0;
   #position = 0;
@@ -71,9 +72,10 @@ export class Journal {
   #aside = 0;
   #nextAside = 1;
 
-  readonly #quickMs: number;
-
-  /** @param sequence of the last record that was ever written; LevelDB has them all */
+  /**
+   * @param sequence of the last record that was ever written; LevelDB has them all
+   * @param quickMs what a write may take that this thread waits for
+   */
   constructor(dir: string, sequence: number, quickMs = 1) {
     this.#dir = dir;
     this.#sequence = sequence;

@@ -173,14 +173,6 @@ function tables(writer: Writer) {
   };
 }
 
-/** What the store holds at one moment, whatever is written after it. */
-export interface StoreSnapshot {
-  /** Values are the texts on disk, which may be broken. */
-  entries(): Generator<{ table: string; key: string; value: string }>;
-  /** To be called once: until then LMDB keeps what has been replaced. */
-  end(): void;
-}
-
 export type Store = ReturnType<typeof tables> & {
   /** Runs `action` (synchronous) as one durable step; when it throws, nothing of it is kept. */
   transact<T>(action: () => T): Promise<T>;
