@@ -3,13 +3,15 @@
  * docs/local-cloud.md. The last line is one JSON object.
  */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { localhostTls } from '../../e2e/engines/localhost-tls.ts';
 import {
   type PeerName,
+  type PeerOptions,
   peerCredentials,
   peersBin,
   peerVersions,
@@ -26,14 +28,14 @@ import { placeOf } from './place.ts';
 import { measureRule, writeFunction } from './rule-part.ts';
 import { dataOf, fillFolder } from './start-part.ts';
 
-const usage = `usage: npm run bench:local-cloud -- [--part https|mqtt|start|rule|pilots|kills]… [--json]
-  --part       one or more; without it: https, mqtt, start, rule
-  --seconds N  each measurement of https and mqtt (5)
-  --no-peers   https without MiniStack and moto
+const usage = `usage: npm run bench:local-cloud -- [--part http|https|mqtt|start|rule|pilots|kills]… [--json]
+  --part       one or more; without it: http, https, mqtt, start, rule
+  --seconds N  each measurement of http, https and mqtt (5)
+  --no-peers   http and https without MiniStack and moto
   --pilots N   of part pilots (2000), --minutes M (10), --connects N a second (100); --rules: with Beam's rules and Lambdas
   --minutes M  of part kills (30), --kill-every S (60)`;
 
-const partNames = ['https', 'mqtt', 'start', 'rule', 'pilots', 'kills'] as const;
+const partNames = ['http', 'https', 'mqtt', 'start', 'rule', 'pilots', 'kills'] as const;
 type PartName = (typeof partNames)[number];
 const startThings = 10_000;
 
@@ -42,7 +44,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 function options() {
   const { values } = parseArgs({
     options: {
-      part: { type: 'string', multiple: true, default: ['https', 'mqtt', 'start', 'rule'] },
+      part: { type: 'string', multiple: true, default: ['http', 'https', 'mqtt', 'start', 'rule'] },
       seconds: { type: 'string', default: '5' },
       'no-peers': { type: 'boolean', default: false },
       pilots: { type: 'string', default: '2000' },
@@ -63,51 +65,62 @@ type Part = (folder: string, values: Options) => Promise<object>;
 /** A cloud without rules and functions of Beam's. */
 const bare = (folder: string) => writeFunction(folder);
 
-async function startedPeer(bin: string, name: PeerName, folder: string) {
+async function startedPeer(bin: string, name: PeerName, folder: string, tls: PeerOptions['tls']) {
   mkdirSync(folder);
   const [port = 0] = await freePorts(1);
-  const peer = await startPeer(bin, name, { folder, port });
-  const place = { host: '127.0.0.1', port, credentials: peerCredentials };
+  const peer = await startPeer(bin, name, { folder, port, ...(tls && { tls }) });
+  const place = {
+    host: '127.0.0.1',
+    port,
+    credentials: peerCredentials,
+    ...(tls && { ca: readFileSync(tls.ca, 'utf8') }),
+  };
   await makeThings(place);
   return { place, pid: peer.child.pid, stop: () => peer.stop() };
 }
 
+/** The local cloud, the floor and the peers, all with TLS or all without. */
+async function updateRates(folder: string, withTls: boolean, values: Options): Promise<object> {
+  mkdirSync(folder, { recursive: true });
+  const tls = withTls ? await localhostTls(folder) : undefined;
+  const cloud = await startCloud(folder, [...bare(folder), ...(withTls ? [] : ['--http-port', '0'])]);
+  const floor = await startFloorServer(fileURLToPath(import.meta.url), folder, tls);
+  const peers: Awaited<ReturnType<typeof startedPeer>>[] = [];
+  try {
+    const names: PeerName[] = values['no-peers'] ? [] : ['ministack', 'moto'];
+    const bin = names.length > 0 ? peersBin(say) : '';
+    for (const name of names) peers.push(await startedPeer(bin, name, join(folder, name), tls));
+    const own = { place: placeOf(cloud.ready), pid: cloud.child.pid };
+    const servers = [own, floor, ...peers];
+    const [localCloud, synced, ...others] = await measureUpdates(servers, Number(values.seconds));
+    const results = Object.fromEntries(
+      names.map((name, index) => [name, { version: peerVersions[name], ...others[index] }]),
+    );
+    const [ministack] = others;
+    const ratio = (a: number, b: number) => Math.round((a / b) * 100) / 100;
+    return {
+      localCloud,
+      floor: synced?.sequential,
+      ...results,
+      ...(localCloud &&
+        ministack && {
+          overMiniStack: {
+            sequential: ratio(localCloud.sequential.perSecond, ministack.sequential.perSecond),
+            at50: ratio(localCloud.at50.perSecond, ministack.at50.perSecond),
+            p99At50: ratio(localCloud.at50.ms.p99, ministack.at50.ms.p99),
+          },
+        }),
+    };
+  } finally {
+    for (const peer of peers) await peer.stop();
+    await floor.stop();
+    await endProcess(cloud.child, 'SIGTERM');
+  }
+}
+
 const parts: Record<PartName, Part> = {
-  async https(folder, values) {
-    const seconds = Number(values.seconds);
-    const cloud = await startCloud(folder, [...bare(folder), '--http-port', '0']);
-    const floor = await startFloorServer(fileURLToPath(import.meta.url), folder);
-    const peers: Awaited<ReturnType<typeof startedPeer>>[] = [];
-    try {
-      const names: PeerName[] = values['no-peers'] ? [] : ['ministack', 'moto'];
-      const bin = names.length > 0 ? peersBin(say) : '';
-      for (const name of names) peers.push(await startedPeer(bin, name, join(folder, name)));
-      const own = { place: placeOf(cloud.ready), pid: cloud.child.pid };
-      const [localCloud, syncedHttp, ...others] = await measureUpdates([own, floor, ...peers], seconds);
-      const results = Object.fromEntries(
-        names.map((name, index) => [name, { version: peerVersions[name], ...others[index] }]),
-      );
-      const [ministack] = others;
-      const ratio = (a: number, b: number) => Math.round((a / b) * 100) / 100;
-      return {
-        localCloud,
-        floors: { syncedHttp: syncedHttp?.sequential },
-        ...results,
-        ...(localCloud &&
-          ministack && {
-            overMiniStack: {
-              sequential: ratio(localCloud.sequential.perSecond, ministack.sequential.perSecond),
-              at50: ratio(localCloud.at50.perSecond, ministack.at50.perSecond),
-              p99At50: ratio(localCloud.at50.ms.p99, ministack.at50.ms.p99),
-            },
-          }),
-      };
-    } finally {
-      for (const peer of peers) await peer.stop();
-      await floor.stop();
-      await endProcess(cloud.child, 'SIGTERM');
-    }
-  },
+  http: (folder, values) => updateRates(folder, false, values),
+  https: (folder, values) => updateRates(folder, true, values),
 
   async mqtt(folder, values) {
     const cloud = await startCloud(folder, bare(folder));
@@ -221,5 +234,5 @@ async function main(): Promise<number> {
 }
 
 if (process.argv.includes(childMark)) await pilotsChild();
-else if (process.argv.includes(floorMark)) runFloorServer(process.argv.at(-1) ?? '');
+else if (process.argv[2] === floorMark) runFloorServer(process.argv.slice(3));
 else process.exit(await main());

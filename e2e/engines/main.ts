@@ -3,13 +3,13 @@
  * why; the last line is one JSON object. Exit 0 only if every step held.
  */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openCredentials } from '../../local-cloud/tls/credentials.ts';
 import { ownBundles } from '../../local-fleet/bundles.ts';
 import { endedBySignal } from '../../local-fleet/processes/ended-by-signal.ts';
+import { localhostTls } from './localhost-tls.ts';
 import { testMiniStack } from './ministack.ts';
 import { testMoto } from './moto.ts';
 import { type PeerName, PeersMissingError, peersBin, peerVersions } from './peers.ts';
@@ -40,15 +40,6 @@ function readOptions() {
   const unknown = values.engine?.find((name) => !engineNames.some((one) => one === name));
   if (unknown !== undefined) throw new RangeError(`there is no engine ${unknown}`);
   return { ...values, engines: engineNames.filter((name) => values.engine?.includes(name) ?? true) };
-}
-
-/** A certificate for localhost, for the engine's HTTPS. */
-async function makeTls(folder: string): Promise<EngineRun['tls']> {
-  const { caPath, server } = await openCredentials(join(folder, 'tls'), []);
-  const files = { certificate: join(folder, 'server.pem'), key: join(folder, 'server.key'), ca: caPath };
-  writeFileSync(files.certificate, server.certificatePem);
-  writeFileSync(files.key, server.privateKeyPem, { mode: 0o600 });
-  return files;
 }
 
 async function testEngine(
@@ -108,7 +99,7 @@ async function main(): Promise<number> {
     folder,
     bin,
     bundles: ownBundles(),
-    tls: await makeTls(folder),
+    tls: await localhostTls(folder),
     say: options.verbose ? say : () => {},
     signal,
   };
