@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { localArns, withArns } from '../local-cloud/bundled-rules.ts';
 import type { Explanation } from '../local-cloud/engines/sql/explain.ts';
-import { type Message, parsePayload } from '../local-cloud/engines/sql/message.ts';
+import { type Message, readPayload } from '../local-cloud/engines/sql/message.ts';
 import type { ObjectValue, Value } from '../local-cloud/engines/sql/values.ts';
 import type { Call } from '../local-cloud/rules/plan-action.ts';
 import { parseTopicRule, RuleError, type TopicRule } from '../local-cloud/rules/topic-rule.ts';
@@ -64,7 +64,7 @@ function messageOf({ topic, payload, clientId, principal, shadow }: RuleTestOpti
   const raw = payload.startsWith('@') ? readFile(payload.slice(1), '--payload') : Buffer.from(payload);
   const shadows = new Map(shadow.map(shadowOf));
   return {
-    payload: parsePayload(raw),
+    ...readPayload(raw),
     raw,
     topic,
     ...(clientId !== undefined && { clientId }),

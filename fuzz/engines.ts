@@ -1,6 +1,7 @@
 /** The pure engines: shadows, rules SQL, templates, policies. */
 
 import fc from 'fast-check';
+import { jsonEqual } from '../local-cloud/engines/json-tree.ts';
 import { evaluate, type PolicyAction } from '../local-cloud/engines/policy.ts';
 import { parsePolicy } from '../local-cloud/engines/policy-document.ts';
 import {
@@ -10,7 +11,7 @@ import {
 import { applyShadowRequest, type StoredShadow } from '../local-cloud/engines/shadow.ts';
 import { parseShadowTopic } from '../local-cloud/engines/shadow-request.ts';
 import { evaluateStatement } from '../local-cloud/engines/sql/evaluate.ts';
-import { type Message, parsePayload } from '../local-cloud/engines/sql/message.ts';
+import { type Message, readPayload } from '../local-cloud/engines/sql/message.ts';
 import { parseStatement } from '../local-cloud/engines/sql/parser.ts';
 import { fillTemplate, parseTemplate } from '../local-cloud/engines/sql/template.ts';
 import { isValidFilter, topicMatches } from '../local-cloud/engines/topic-filter.ts';
@@ -59,7 +60,11 @@ const shadows = pure(
       throw new Unexpected(`code ${String(answer.payload.code)}`);
     if (store && store.version < before) throw new Unexpected('a version went back');
     // As it comes from disk again.
-    if (store) stored = JSON.parse(JSON.stringify(store)) as StoredShadow;
+    if (!store) return;
+    stored = JSON.parse(JSON.stringify(store)) as StoredShadow;
+    for (const section of ['desired', 'reported'] as const)
+      if (!jsonEqual(store[section].state ?? null, stored[section].state ?? null))
+        throw new Unexpected(`${section} comes from disk as something else`);
   },
 );
 
@@ -166,7 +171,7 @@ const statementText = fc.oneof(
 );
 function message(raw: Buffer): Message {
   return {
-    payload: parsePayload(raw),
+    ...readPayload(raw),
     raw,
     topic: 'a/b',
     clientId: 'c',

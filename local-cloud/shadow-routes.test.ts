@@ -63,6 +63,12 @@ const deep = (levels: number): unknown => (levels === 0 ? 1 : { a: deep(levels -
 
 test.each<[number, string, string, Buffer]>([
   [400, 'InvalidRequestException', 'Invalid JSON', Buffer.from('{"state":')],
+  [
+    400,
+    'InvalidRequestException',
+    'Invalid JSON: the number at state.desired.a[1].b is beyond what a double holds',
+    Buffer.from('{"state":{"desired":{"a":[1.7e308,{"b":-1e400}]}}}'),
+  ],
   [400, 'InvalidRequestException', 'Missing required node: state', text({})],
   [400, 'InvalidRequestException', 'State node must be an object', text({ state: 1 })],
   [400, 'InvalidRequestException', 'Desired node must be an object', text({ state: { desired: [] } })],

@@ -200,6 +200,7 @@ test('tables: the given ones are there, others can be made, an unknown one and a
 test.each([
   ['no JSON', '{', 'SerializationException'],
   ['not an object', '[]', 'SerializationException'],
+  ['a number that no double holds', '{"TableName":"t","Limit":1e400}', 'SerializationException'],
   ['another type', '{"TableName":7}', 'SerializationException'],
   [
     'a null where members are looked for',

@@ -26,6 +26,7 @@ import validPutItem from 'dynalite/validations/putItem.js';
 import validQuery from 'dynalite/validations/query.js';
 import validScan from 'dynalite/validations/scan.js';
 import validUpdateItem from 'dynalite/validations/updateItem.js';
+import { isObject, parseJson } from '../engines/json-tree.ts';
 import { Disk } from '../store/disk.ts';
 import { type Check, rememberChecked } from './checked-requests.ts';
 import { ActionError, openStore } from './store.ts';
@@ -158,8 +159,8 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
               `x-amz-target ${version || 'is missing'}`,
               'com.amazon.coral.service',
             )
-          : input === undefined
-            ? refusal('SerializationException', 'The body is not a JSON object', 'com.amazon.coral.service')
+          : typeof input === 'string'
+            ? refusal('SerializationException', input, 'com.amazon.coral.service')
             : await perform(operation, input);
       const text = JSON.stringify(answer.body);
       res.writeHead(answer.status, {
@@ -240,13 +241,12 @@ function isClientError(error: unknown): error is { statusCode: number; body: { _
   return typeof error === 'object' && error !== null && 'statusCode' in error && 'body' in error;
 }
 
-function parseObject(body: Buffer): Record<string, unknown> | undefined {
+/** @returns what is wrong where it is no object */
+function parseObject(body: Buffer): Record<string, unknown> | string {
   try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
+    const value = parseJson(body.toString('utf8'));
+    return isObject(value) ? value : 'The body is not a JSON object';
+  } catch (error) {
+    return `The body is not a JSON object: ${String(error)}`;
   }
 }

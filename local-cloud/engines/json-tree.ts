@@ -58,6 +58,38 @@ export function jsonEqual(a: JsonValue, b: JsonValue): boolean {
   );
 }
 
+/** Long enough to find it by. */
+const placeCharsMax = 200;
+
+/** Where a number is that no double holds, such as `a.list[2]`: `JSON.parse` makes it Infinity, and `JSON.stringify` that null. */
+export function placeBeyondDouble(value: JsonValue): string | undefined {
+  return pathBeyondDouble(value)?.join('').replace(/^\./, '').slice(0, placeCharsMax);
+}
+
+function pathBeyondDouble(value: JsonValue): string[] | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : [];
+  if (typeof value !== 'object' || value === null) return undefined;
+  let at = 0;
+  for (const child of Object.values(value)) {
+    const path = pathBeyondDouble(child);
+    if (path) return [Array.isArray(value) ? `[${at}]` : `.${Object.keys(value)[at]}`, ...path];
+    at++;
+  }
+  return undefined;
+}
+
+export function beyondDouble(place: string): string {
+  return `the number at ${place === '' ? 'its top' : place} is beyond what a double holds`;
+}
+
+/** @throws SyntaxError, also where a number would not come out as it went in; RangeError at many thousands of levels */
+export function parseJson(text: string): JsonValue {
+  const value = JSON.parse(text) as JsonValue;
+  const place = placeBeyondDouble(value);
+  if (place !== undefined) throw new SyntaxError(beyondDouble(place));
+  return value;
+}
+
 export function jsonBytes(value: JsonValue | undefined): number {
   return value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value));
 }

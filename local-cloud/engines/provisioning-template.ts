@@ -4,7 +4,7 @@
  */
 
 import * as z from 'zod';
-import { isObject, type JsonObject, type JsonValue } from './json-tree.ts';
+import { isObject, type JsonObject, type JsonValue, parseJson } from './json-tree.ts';
 import { resolveExpression, type TemplateScope } from './provisioning-expression.ts';
 
 export class MalformedTemplate extends Error {
@@ -98,7 +98,7 @@ export function parseTemplate(text: string): ProvisioningTemplate {
   }
   let body: unknown;
   try {
-    body = JSON.parse(text);
+    body = parseJson(text);
   } catch (error) {
     throw new MalformedTemplate(`The template body is not JSON: ${String(error)}`);
   }

@@ -1,6 +1,13 @@
 /** What the Device Shadow service accepts: topics, names and update documents, with AWS's refusals. */
 
-import { isObject, type JsonObject, type JsonValue, own } from './json-tree.ts';
+import {
+  beyondDouble,
+  isObject,
+  type JsonObject,
+  type JsonValue,
+  own,
+  placeBeyondDouble,
+} from './json-tree.ts';
 
 export const thingNamePattern = /^[a-zA-Z0-9:_-]{1,128}$/;
 export const shadowNamePattern = /^[a-zA-Z0-9:_-]{1,64}$/;
@@ -99,10 +106,24 @@ function depthOf(value: JsonValue, limit: number): number {
   return deepest + 1;
 }
 
-function hasNullInArray(value: JsonValue, inArray: boolean): boolean {
-  if (value === null) return inArray;
-  if (Array.isArray(value)) return value.some((item) => hasNullInArray(item, true));
-  return isObject(value) && Object.values(value).some((item) => hasNullInArray(item, inArray));
+type ValueFault = 'null in an array' | 'number beyond a double';
+
+function valueFaultOf(value: JsonValue, inArray: boolean): ValueFault | undefined {
+  if (value === null) return inArray ? 'null in an array' : undefined;
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'number beyond a double';
+  if (typeof value !== 'object') return undefined;
+  const isInArray = inArray || Array.isArray(value);
+  for (const child of Object.values(value)) {
+    const fault = valueFaultOf(child, isInArray);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/** Which numbers AWS takes it does not document. */
+function numberRefusal(section: SectionName, value: JsonObject): ShadowRefusal {
+  const place = placeBeyondDouble({ state: { [section]: value } }) ?? '';
+  return { code: 400, message: `Invalid JSON: ${beyondDouble(place)}` };
 }
 
 /** Checks an update's document, in the order in which AWS names faults. */
@@ -131,9 +152,9 @@ export function parseUpdate(document: JsonValue | undefined): UpdateDocument | S
     if (section !== null && depthOf(section, parseDepthMax) > depthMax) {
       return { code: 400, message: `JSON contains too many levels of nesting; maximum is ${depthMax}` };
     }
-    if (section !== null && hasNullInArray(section, false)) {
-      return { code: 400, message: 'State contains an invalid node' };
-    }
+    const fault = section === null ? undefined : valueFaultOf(section, false);
+    if (fault === 'null in an array') return { code: 400, message: 'State contains an invalid node' };
+    if (section !== null && fault !== undefined) return numberRefusal(name, section);
     sections[name] = section;
   }
   parsed.state = sections;

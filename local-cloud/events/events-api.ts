@@ -1,6 +1,7 @@
 /** EventBridge's API (JSON 1.1) for rules with a schedule on the default bus; event patterns and other buses are refused by name. */
 
 import * as z from 'zod';
+import { parseJson } from '../engines/json-tree.ts';
 import { type Handler, operation, page } from '../https/operation.ts';
 import { jsonService, type SignedService } from '../https/signed-service.ts';
 import { AwsError, notImplemented } from '../registry/aws-error.ts';
@@ -221,7 +222,7 @@ export function eventsService(rules: EventRules, nowMs: () => number): SignedSer
 
 function isJson(text: string): boolean {
   try {
-    JSON.parse(text);
+    parseJson(text);
     return true;
   } catch {
     return false;

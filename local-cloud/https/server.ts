@@ -6,8 +6,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { JsonObject, JsonValue } from '../engines/json-tree.ts';
-import { isObject } from '../engines/json-tree.ts';
+import { isObject, type JsonObject, type JsonValue, parseJson } from '../engines/json-tree.ts';
 import { AwsError, invalidRequest, notImplemented } from '../registry/aws-error.ts';
 import { remembering } from '../remembering.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
@@ -130,7 +129,7 @@ function inputOf(
   let document: JsonValue = {};
   if (body.length > 0) {
     try {
-      document = JSON.parse(body.toString('utf8')) as JsonValue;
+      document = parseJson(body.toString('utf8'));
     } catch (error) {
       throw new AwsError(400, 'SerializationException', `The body is not JSON: ${String(error)}`);
     }
@@ -149,7 +148,7 @@ function inputOf(
   };
 }
 
-function parseJson(body: Buffer): JsonValue {
+function jsonOrNull(body: Buffer): JsonValue {
   try {
     return JSON.parse(body.toString('utf8')) as JsonValue;
   } catch {
@@ -207,7 +206,7 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
         ? 'the local cloud knows permissions of the roles in cloud-rules/role-aliases alone'
         : dynamoTarget === undefined
           ? 'it is for DynamoDB alone'
-          : dynamoRefusal(statements, dynamoTarget.split('.')[1] ?? '', parseJson(body));
+          : dynamoRefusal(statements, dynamoTarget.split('.')[1] ?? '', jsonOrNull(body));
     if (refusal === undefined) return;
     throw new AwsError(
       403,

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isObject, type JsonObject, type JsonValue } from '../engines/json-tree.ts';
+import { isObject, type JsonObject, type JsonValue, parseJson } from '../engines/json-tree.ts';
 import { AwsError } from '../registry/aws-error.ts';
 import type { Handler } from './operation.ts';
 
@@ -38,7 +38,7 @@ export function answerWith(
 export function parseJsonObject(body: Buffer): JsonObject {
   let document: JsonValue = {};
   try {
-    if (body.length > 0) document = JSON.parse(body.toString('utf8')) as JsonValue;
+    if (body.length > 0) document = parseJson(body.toString('utf8'));
   } catch (error) {
     throw new AwsError(400, 'SerializationException', `The body is not JSON: ${String(error)}`);
   }

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseJson } from '../engines/json-tree.ts';
 import { AwsError } from '../registry/aws-error.ts';
 import type { Functions } from './functions.ts';
 import { FunctionError, FunctionQueueFullError, type LambdaRunner } from './runner.ts';
@@ -62,7 +63,7 @@ export function createFunctionCalls(
       );
     if (payload.length === 0) return {};
     try {
-      return JSON.parse(payload.toString('utf8'));
+      return parseJson(payload.toString('utf8'));
     } catch (error) {
       throw new AwsError(
         400,

@@ -11,9 +11,9 @@ import { evaluateStatement } from '../engines/sql/evaluate.ts';
 import {
   type Message,
   type MessageProperties,
-  parsePayload,
   type Question,
   type RegistryApi,
+  readPayload,
 } from '../engines/sql/message.ts';
 import type { ObjectValue, Value } from '../engines/sql/values.ts';
 import { FilterIndex, parseBasicIngest, topicMatches } from '../engines/topic-filter.ts';
@@ -194,7 +194,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
   function messageOf({ rules: _, hops: __, runs: ___, ...given }: InboxRecord, raw: Buffer): Message {
     return {
       ...given,
-      payload: parsePayload(raw),
+      ...readPayload(raw),
       raw,
       accountId,
       newUuid: randomUUID,

@@ -21,7 +21,7 @@ import {
   shadowTopicPrefix,
 } from '../../local-cloud/engines/shadow-request.ts';
 import { evaluateStatement } from '../../local-cloud/engines/sql/evaluate.ts';
-import { parsePayload } from '../../local-cloud/engines/sql/message.ts';
+import { readPayload } from '../../local-cloud/engines/sql/message.ts';
 import { parseStatement } from '../../local-cloud/engines/sql/parser.ts';
 import { topicMatches } from '../../local-cloud/engines/topic-filter.ts';
 import type { SeededChance } from '../../signer/rehearsal/seeded.ts';
@@ -109,7 +109,7 @@ export class Iot {
       if (statement.from === undefined || !topicMatches(statement.from, topic)) continue;
       const raw = Buffer.from(payload);
       const result = evaluateStatement(statement, {
-        payload: parsePayload(raw),
+        ...readPayload(raw),
         raw,
         topic,
         traceId: '',

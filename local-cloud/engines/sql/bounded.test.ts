@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { parsePayload } from './message.ts';
+import { readPayload } from './message.ts';
 import { run } from './sample-message.ts';
 
 const xs = 'x'.repeat(40);
@@ -23,8 +23,18 @@ test('a replacement that makes megabytes of a message is refused, blanks at the 
   expect(performance.now() - since).toBeLessThan(1_000);
 });
 
+test('no statement is evaluated on a number that no double holds: without it a WHERE may be true', () => {
+  const beyond = Buffer.from(`{"a":[{"b":${'9'.repeat(400)}}],"c":1}`);
+  for (const sql of ["SELECT * FROM 'a'", "SELECT c FROM 'a' WHERE isUndefined(a)"])
+    expect(() => run(sql, beyond)).toThrow(
+      'In the message the number at a[0].b is beyond what a double holds',
+    );
+  const encoded = beyond.toString('base64');
+  expect(run("SELECT decode(a, 'base64') AS r, c FROM 'a'", { a: encoded, c: 1 })).toEqual({ c: 1 });
+});
+
 test('a payload of thousands of levels is no JSON to a rule', () => {
   const nested = (levels: number) => Buffer.from(`${'['.repeat(levels)}${']'.repeat(levels)}`);
-  expect(parsePayload(nested(20_000))).toBeUndefined();
-  expect(parsePayload(nested(900))).toBeDefined();
+  expect(readPayload(nested(20_000))).toEqual({ payload: undefined });
+  expect(readPayload(nested(900)).payload).toBeDefined();
 });

@@ -26,9 +26,10 @@ export type Evaluation = { fires: false } | { fires: true; output: Value | Buffe
 
 /**
  * WHERE, then SELECT.
- * @throws where the message is no JSON and the statement needs it to be
+ * @throws where the message is no JSON and the statement needs it to be, or holds a number beyond a double
  */
 export function evaluateStatement(statement: Statement, message: Message): Evaluation {
+  if (message.payloadFault !== undefined) throw new Error(`In the message ${message.payloadFault}`);
   if (statement.where && toBoolean(evaluate(statement.where, message.payload, message)) !== true) {
     return { fires: false };
   }

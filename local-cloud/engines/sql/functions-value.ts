@@ -1,4 +1,5 @@
 /** Values of any type: what is in them, what they are, and base64. */
+import { type JsonValue, placeBeyondDouble } from '../json-tree.ts';
 import { literalText, type SqlFunction } from './function.ts';
 import type { Expression } from './syntax.ts';
 import { isObject, memberOf, toInt, toText, type Value } from './values.ts';
@@ -25,7 +26,8 @@ function decode([encoded]: Value[]): Value {
   if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) return null;
   const decoded = Buffer.from(text, 'base64').toString('utf8');
   try {
-    return JSON.parse(decoded) as Value;
+    const value = JSON.parse(decoded) as JsonValue;
+    return placeBeyondDouble(value) === undefined ? value : undefined;
   } catch {
     return decoded;
   }

@@ -1,4 +1,5 @@
 /** A message as the SQL sees it. */
+import { beyondDouble, type JsonValue, placeBeyondDouble } from '../json-tree.ts';
 import type { ObjectValue, Value } from './values.ts';
 
 export type RegistryApi = 'DescribeThing' | 'ListThingGroupsForThing';
@@ -21,6 +22,8 @@ export interface MessageProperties {
 export interface Message {
   /** Undefined where the bytes are no JSON. */
   payload: Value;
+  /** Why no statement can be evaluated on it. */
+  payloadFault?: string;
   raw: Buffer;
   /** Without Basic Ingest's prefix. */
   topic: string;
@@ -48,17 +51,34 @@ export interface Message {
 /** A value of more levels would end what walks it, which calls itself once a level. */
 const levelsMax = 1000;
 
-function isTooDeep(value: Value, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((member) => isTooDeep(member, levels - 1));
+type ValueFault = 'levels' | 'number';
+
+function faultOf(value: JsonValue, levels: number): ValueFault | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'number';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (levels === 0) return 'levels';
+  let found: ValueFault | undefined;
+  for (const member of Object.values(value)) {
+    const fault = faultOf(member, levels - 1);
+    if (fault === 'levels') return fault;
+    found ??= fault;
+  }
+  return found;
 }
 
-/** @returns undefined where the bytes are not UTF-8, not JSON, or nested beyond any use */
-export function parsePayload(raw: Buffer): Value {
+/**
+ * Its payload is undefined where the bytes are not UTF-8, not JSON, or nested beyond any use. A number that no double holds is a fault: left
+ * out it would let a WHERE be true that AWS, with 34 digits and exponents up to 999, finds false.
+ */
+export function readPayload(raw: Buffer): Pick<Message, 'payload' | 'payloadFault'> {
+  let payload: JsonValue;
   try {
-    const value: Value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw));
-    return isTooDeep(value, levelsMax) ? undefined : value;
+    payload = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(raw)) as JsonValue;
   } catch {
-    return undefined;
+    return { payload: undefined };
   }
+  const fault = faultOf(payload, levelsMax);
+  if (fault === undefined) return { payload };
+  if (fault === 'levels') return { payload: undefined };
+  return { payload: undefined, payloadFault: beyondDouble(placeBeyondDouble(payload) ?? '') };
 }

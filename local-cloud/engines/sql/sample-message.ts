@@ -1,13 +1,13 @@
 /** For this folder's tests: a message, and statements run on it. */
 import { evaluateStatement } from './evaluate.ts';
-import { type Message, parsePayload } from './message.ts';
+import { type Message, readPayload } from './message.ts';
 import { parseStatement } from './parser.ts';
 import type { Value } from './values.ts';
 
 export function message(payload: unknown, more: Partial<Message> = {}): Message {
   const raw = Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload));
   return {
-    payload: parsePayload(raw),
+    ...readPayload(raw),
     raw,
     topic: 'beam/demo/demo_val1/health',
     traceId: '00000000-0000-4000-8000-000000000001',
