@@ -151,6 +151,38 @@ test('writes do not wait for a reader who waits for a long move (LevelDB made to
   await writes.close();
 });
 
+test('what waits for the disk is bounded by its length, too: more is refused until it is written, or has failed (LevelDB made to fail)', async () => {
+  const bounds = { writesMax: 100, charsMax: 1000 };
+  const writes = new DurableWrites(level, journal, () => {}, bounds);
+  const write = (key: string, text: string | undefined) => writes.write([{ key, text }]);
+  const refused = 'Writes of more than 1000 characters wait for the disk';
+  for (let round = 0; round < 2; round++) {
+    const taken = [write('a', 'x'.repeat(998)), write('b', 'x'.repeat(5000))];
+    await expect(write('c', undefined)).rejects.toThrow(refused);
+    await expect(writes.onceMoved(() => undefined)).rejects.toThrow(refused);
+    await Promise.all(taken);
+  }
+  expect(writes.known('c')).toBeUndefined();
+  let refuse = (_: Error): void => undefined;
+  const moves = level as unknown as { batch(): Promise<void> };
+  jest.spyOn(moves, 'batch').mockImplementationOnce(
+    () =>
+      new Promise((_, reject) => {
+        refuse = reject;
+      }),
+  );
+  const tooLongForTheJournal = write('a', 'x'.repeat(2_000_000)).catch((error: unknown) => error);
+  for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+  const behind = write('b', 'x'.repeat(5000)).catch((error: unknown) => error);
+  refuse(new Error('no room'));
+  expect([await tooLongForTheJournal, await behind]).toEqual([new Error('no room'), new Error('no room')]);
+  await writes.idle();
+  journal.close();
+  writes.resume(new Journal(dir, 2));
+  await write('a', 'x');
+  await writes.close();
+});
+
 test('a step that changed nothing waits for what was written before it, and writes nothing', async () => {
   const writes = new DurableWrites(level, journal, () => {});
   const batch = jest.spyOn(level, 'batch');

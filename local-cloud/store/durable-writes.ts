@@ -12,8 +12,14 @@ import { RecordBuffer, type WriteOperation } from './journal-records.ts';
 
 export type Level = ClassicLevel<string, string>;
 
-/** Writes waiting for their turn; more are refused, so that memory stays bounded. */
-const waitingWritesMax = 10_000;
+/** What may wait for its turn; more is refused, so that memory stays bounded. */
+export interface WaitingBounds {
+  writesMax: number;
+  /** Of keys and texts, in UTF-16 units: one or two bytes each. The last write that is taken may go beyond. */
+  charsMax: number;
+}
+
+const usualBounds: WaitingBounds = { writesMax: 10_000, charsMax: 64 * 1024 * 1024 };
 /** What is longer goes into LevelDB at once: a function's code. */
 const recordBytesMax = 1024 * 1024;
 /** Into LevelDB at one go: handing them over takes this thread's time. */
@@ -21,6 +27,7 @@ const togetherMax = 200;
 
 interface WaitingWrite {
   operations: readonly WriteOperation[];
+  chars: number;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -43,7 +50,9 @@ export class DurableWrites {
   #moving: Texts = new Map();
   /** Whatever writes LevelDB, one after the other. */
   #moved: Promise<unknown> = Promise.resolve();
+  readonly #bounds: WaitingBounds;
   #waiting: WaitingWrite[] = [];
+  #waitingChars = 0;
   #works: WaitingWork[] = [];
   #isRunning = false;
   #running: Promise<void> | undefined;
@@ -51,10 +60,16 @@ export class DurableWrites {
   #failure: unknown;
 
   /** @param onFailure called once for the first write that fails; writes are refused until `resume()`. */
-  constructor(level: Level, journal: Journal, onFailure: (error: unknown) => void) {
+  constructor(
+    level: Level,
+    journal: Journal,
+    onFailure: (error: unknown) => void,
+    bounds: WaitingBounds = usualBounds,
+  ) {
     this.#level = level;
     this.#journal = journal;
     this.#onFailure = onFailure;
+    this.#bounds = bounds;
   }
 
   get failed(): boolean {
@@ -75,7 +90,9 @@ export class DurableWrites {
     const refusal = this.refusal();
     if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ operations, resolve, reject });
+      const chars = charsOf(operations);
+      this.#waiting.push({ operations, chars, resolve, reject });
+      this.#waitingChars += chars;
       this.#run();
     });
   }
@@ -129,8 +146,11 @@ export class DurableWrites {
   refusal(): Error | undefined {
     if (this.#isClosed) return new Error('The store is closed');
     if (this.#failure !== undefined) return new Error('The store failed', { cause: this.#failure });
-    if (this.#waiting.length < waitingWritesMax) return undefined;
-    return new Error(`More than ${waitingWritesMax} writes wait for the disk`);
+    const { writesMax, charsMax } = this.#bounds;
+    if (this.#waiting.length >= writesMax)
+      return new Error(`More than ${writesMax} writes wait for the disk`);
+    if (this.#waitingChars < charsMax) return undefined;
+    return new Error(`Writes of more than ${charsMax} characters wait for the disk`);
   }
 
   #run(): void {
@@ -157,6 +177,7 @@ export class DurableWrites {
   }
 
   #fail(error: unknown): void {
+    this.#waitingChars = 0;
     for (const { reject } of [...this.#waiting.splice(0), ...this.#works.splice(0)]) reject(error);
     if (this.#failure !== undefined) return;
     this.#failure = error;
@@ -190,7 +211,9 @@ export class DurableWrites {
       if (!this.#record.add(operations)) break;
       count++;
     }
-    return this.#waiting.splice(0, Math.max(count, 1));
+    const group = this.#waiting.splice(0, Math.max(count, 1));
+    for (const { chars } of group) this.#waitingChars -= chars;
+    return group;
   }
 
   /** A write that no record has room for: a function's code. */
@@ -235,6 +258,12 @@ export class DurableWrites {
     await this.#level.batch(some, { sync: true });
     this.#moving = new Map();
   }
+}
+
+function charsOf(operations: readonly WriteOperation[]): number {
+  let chars = 0;
+  for (const { key, text } of operations) chars += key.length + (text?.length ?? 0);
+  return chars;
 }
 
 export function levelOperation({ key, text }: WriteOperation) {
