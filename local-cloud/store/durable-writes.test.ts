@@ -51,6 +51,7 @@ test.each([
     const read = async () => (writes.known('k') ?? { text: await level.get('k') }).text;
     let isOver = false;
     let last = 0;
+    const moved: Promise<void>[] = [];
     const reader = (async () => {
       for (; !isOver; await new Promise(setImmediate)) {
         const seen = Number((await read()) ?? 0);
@@ -63,8 +64,9 @@ test.each([
       expect(writes.known('k')?.text ?? '0').not.toBe(String(n));
       await written;
       expect(Number(await read())).toBe(n);
-      if (n % 7 === 0) void writes.onceMoved(() => undefined);
+      if (n % 7 === 0) moved.push(writes.onceMoved(() => undefined));
     }
+    await Promise.all(moved);
     isOver = true;
     await reader;
     await writes.close();
