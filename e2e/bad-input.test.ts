@@ -222,11 +222,9 @@ test('each command has its help, with examples or options, and comes at once', a
   expect(names).toEqual(
     expect.arrayContaining(['up', 'drill', 'cloud', 'fleet', 'shadow', 'failover', 'signer']),
   );
-  for (const name of names.filter((one) => one !== 'help')) {
-    expect(await beam([name, '--help'])).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('Usage: beam'),
-    });
+  const helps = names.filter((one) => one !== 'help').map((name) => beam([name, '--help']));
+  for (const help of await Promise.all(helps)) {
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining('Usage: beam') });
   }
   expect(await beam(['bean'])).toMatchObject({ code: 2, stderr: expect.stringContaining('unknown command') });
   expect(await beam(['drill', '--local', '--fault', 'flood'])).toMatchObject({ code: 2 });

@@ -11,6 +11,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createCsr } from '../certs-scripts/csr.ts';
 import { makeDeviceKey } from '../certs-scripts/device-key.ts';
 import { revoke, rotate } from '../certs-scripts/rotate.ts';
+import { until } from './beam.ts';
 import { childrenOf, clients, connect, end, endAll, gone, launch, register, start } from './cloud-process.ts';
 
 let folder = '';
@@ -55,9 +56,8 @@ test('rules, functions and devices work together, a certificate is rotated, and 
   }
   const copied = { thingName: 'demo_copy', shadowName: 'status' };
   const shadow = async () => data.send(new GetThingShadowCommand(copied)).catch(() => undefined);
-  let answer = await shadow();
-  for (let tries = 0; answer === undefined && tries < 100; tries++) answer = await shadow();
-  expect(JSON.parse(Buffer.from(answer?.payload ?? []).toString())).toMatchObject({
+  const answer = await until('the rule has made the copy', shadow);
+  expect(JSON.parse(Buffer.from(answer.payload ?? []).toString())).toMatchObject({
     state: { reported: { n: 2 } },
     version: 1,
   });
