@@ -1,9 +1,6 @@
-/** The MQTT broker, held to what AWS IoT Core does: over mutual TLS, and over WebSockets (`broker/websocket.ts`). */
+/** The MQTT broker, held to what AWS IoT Core does: over mutual TLS (`mutual-tls.ts`), and over WebSockets (`websocket.ts`). */
 
-import { constants } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createServer, type TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import { createJustInTime } from '../provisioning/just-in-time.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -25,6 +22,7 @@ import {
   type TopicService,
 } from './ingress.ts';
 import { expiryOf, type LazyBytes, type Message } from './message.ts';
+import { createMutualTls } from './mutual-tls.ts';
 import { onConnect } from './on-connect.ts';
 import { onPublish, publishWill } from './on-publish.ts';
 import { onSubscribe, onUnsubscribe } from './on-subscribe.ts';
@@ -36,7 +34,7 @@ import {
   type LifecycleEvent,
   openPresenceBook,
 } from './presence.ts';
-import { certificatePrincipal, formerPrincipal } from './principals.ts';
+import { formerPrincipal } from './principals.ts';
 import { Buckets, connectsPerSecond } from './rates.ts';
 import { reasonCode } from './reason-codes.ts';
 import type { MessageProperties } from './records.ts';
@@ -46,7 +44,6 @@ import { SessionBook } from './session-book.ts';
 
 /** AWS: an hour, where an account did not ask for more (7 days at most). */
 const sessionExpirySecondsMax = 3600;
-const handshakeMsMax = 10_000;
 const sweepEveryMs = 500;
 /** MQTT 5's "disconnect with will message". */
 const withWill = 0x04;
@@ -284,34 +281,6 @@ export function createBroker(options: BrokerOptions): Broker {
     return connection;
   }
 
-  function connect(socket: TLSSocket): void {
-    socket.on('error', (error) => log.debug({ reason: error.message }, 'a connection broke'));
-    const ipAddress = socket.remoteAddress ?? '';
-    let principal: Principal | undefined;
-    let why: string | undefined;
-    try {
-      principal = certificatePrincipal(socket, registry);
-      why = principal.fault();
-    } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
-    }
-    if (principal && why === undefined) {
-      handle(socket, principal, ipAddress);
-      return;
-    }
-    const refuse = (reason: string | undefined) => {
-      log.warn({ act: 'connect', principalId: principal?.id, ipAddress, why: reason }, 'refused');
-      socket.destroy();
-    };
-    const certificate = socket.getPeerX509Certificate();
-    if (!certificate) {
-      refuse(why);
-      return;
-    }
-    const serverName = typeof socket.servername === 'string' ? socket.servername : undefined;
-    void justInTime.meet(certificate, serverName).then((done) => refuse(done ?? why));
-  }
-
   registry.onChange(() => {
     for (const connection of [...connections]) {
       const { peer } = connection;
@@ -323,44 +292,15 @@ export function createBroker(options: BrokerOptions): Broker {
     }
   });
 
-  const tls = createServer(
-    {
-      key: options.server.privateKeyPem,
-      cert: options.server.certificatePem,
-      requestCert: true,
-      // Whose certificate it is, the registry says: it holds certificates of other CAs, too. TLS itself proves that
-      // the client has the certificate's key.
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.2',
-      // A resumed connection would not show its certificate again.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-      handshakeTimeout: handshakeMsMax,
-      noDelay: true,
-      keepAlive: true,
-    },
-    connect,
-  );
-  tls.on('tlsClientError', (error, socket) => {
-    log.warn({ act: 'connect', ipAddress: socket.remoteAddress, why: error.message }, 'refused');
-  });
-  const sockets = new Set<{ destroy(): void }>();
-  tls.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
+  const tls = createMutualTls({ ...options, justInTime, handle });
   const timer = setInterval(() => sessions.sweep(), sweepEveryMs);
   timer.unref();
 
   return {
-    listen: () =>
-      new Promise((resolve, reject) => {
-        tls.once('error', reject);
-        parts.delayedWills.resume();
-        tls.listen(options.port, options.host, () => {
-          tls.removeListener('error', reject);
-          resolve((tls.address() as AddressInfo).port);
-        });
-      }),
+    async listen() {
+      parts.delayedWills.resume();
+      return tls.listen();
+    },
     handle,
     onMessage: ingress.onMessage,
     async publish(topic, payload, { qos = 0, retain = false, meta = {}, properties, expirySeconds } = {}) {
@@ -406,13 +346,12 @@ export function createBroker(options: BrokerOptions): Broker {
       isClosing = true;
       clearInterval(timer);
       parts.delayedWills.stop();
-      const closed = tls.listening ? new Promise<void>((resolve) => tls.close(() => resolve())) : undefined;
+      tls.stopListening();
       for (const connection of [...connections]) {
         connection.close('SERVER_INITIATED_DISCONNECT', reasonCode.serverShuttingDown);
       }
       await new Promise((resolve) => setImmediate(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
+      await tls.close();
     },
   };
 }

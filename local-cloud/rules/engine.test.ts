@@ -1,12 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { beforeEach, expect, test } from '@jest/globals';
-import { eventually, settle } from '../core-fixture.ts';
-import { openStore } from '../store/store.ts';
-import { type ActionExecutors, createRulesEngine, type RulesEngine } from './engine.ts';
-import { openRulesInbox } from './inbox.ts';
+import { createRulesEngine, type RulesEngine } from './engine.ts';
 import type { Call } from './plan-action.ts';
+import { arnOf, hole, lambda, nothing, republish, rule } from './sample-rule.ts';
 
 let published: { topic: string; payload: string; qos: number }[];
 let invoked: { name: string; event: unknown }[];
@@ -54,25 +49,6 @@ beforeEach(() => {
   });
 });
 
-const nothing: ActionExecutors = {
-  lambda() {},
-  republish() {},
-  dynamoDBv2() {},
-  sns() {},
-  sqs() {},
-};
-const arnOf = (name: string) => `arn:aws:lambda:local:000000000000:function:${name}`;
-const lambda = (name: string) => ({ lambda: { functionArn: arnOf(name) } });
-const republish = (topic: string, more: object = {}) => ({
-  republish: { roleArn: 'arn:aws:iam::0:role/r', topic, ...more },
-});
-const hole = (expression: string) => `\${${expression}}`;
-const rule = (sql: string, actions: object[], more: object = {}) => ({
-  sql,
-  actions,
-  awsIotSqlVersion: '2016-03-23',
-  ...more,
-});
 const send = (topic: string, payload: unknown, origin = {}) =>
   engine
     .take(
@@ -112,40 +88,6 @@ test('actions start at once, in the order of the messages', () => {
   );
 });
 
-test('what fails because the cloud ends is left for the next run, and no error action is told', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'beam-rules-'));
-  const store = await openStore(dir);
-  const told: Call[] = [];
-  const ending = createRulesEngine({
-    executors: {
-      ...nothing,
-      lambda() {
-        throw new Error('The local cloud is ending');
-      },
-      sqs: (call) => told.push(call),
-    },
-    log: { warn: () => {}, error: () => {} },
-    inbox: openRulesInbox(store, () => {}),
-  });
-  const errorAction = { sqs: { roleArn: 'r', queueUrl: 'https://q/0/failed' } };
-  ending.load('r', rule("SELECT * FROM 'a'", [lambda('f')], { errorAction }));
-  const send = async () => {
-    const taken = ending.take('a', () => Buffer.from('{}'), {}, true);
-    await taken?.run();
-    await taken?.noted;
-  };
-  await send();
-  await eventually(() => [...store.ruleMessages.values()].length === 0);
-  expect(told).toHaveLength(1);
-  ending.stop();
-  await send();
-  await settle();
-  expect([...store.ruleMessages.values()]).toMatchObject([{ rules: ['r'] }]);
-  expect(told).toHaveLength(1);
-  await store.close();
-  rmSync(dir, { recursive: true });
-});
-
 test('services are asked in WHERE, SELECT and templates; one that refuses gives Undefined', async () => {
   engine.load(
     'asks',
@@ -163,60 +105,6 @@ test('services are asked in WHERE, SELECT and templates; one that refuses gives 
   expect(logged.map(({ message }) => message)).toEqual(
     Array(2).fill('A rule got no answer from a service; the function is Undefined'),
   );
-});
-
-test('an acknowledged message is on disk until its actions were taken over, and a later run does what is left', async () => {
-  const dir = mkdtempSync(join(tmpdir(), 'beam-rules-'));
-  let store = await openStore(dir);
-  let takeOver: () => void = () => undefined;
-  const started: unknown[] = [];
-  const open = () => {
-    const opened = createRulesEngine({
-      executors: {
-        ...nothing,
-        lambda({ event }) {
-          started.push(event);
-          return new Promise<void>((resolve) => (takeOver = resolve));
-        },
-      },
-      log: { warn: () => {}, error: () => {} },
-      now: () => 1_795_000_000_000 + started.length,
-      inbox: openRulesInbox(store, () => {}),
-    });
-    opened.load(
-      'r',
-      rule("SELECT n, timestamp() AS at, clientid() AS c FROM 'a' WHERE n > 0", [lambda('f')]),
-    );
-    return opened;
-  };
-  const take = (n: number, isAcknowledged: boolean) =>
-    open().take('a', () => Buffer.from(JSON.stringify({ n })), { clientId: 'x' }, isAcknowledged);
-  expect(take(0, true)).toBeUndefined();
-  expect(take(1, false)?.noted).toBeUndefined();
-  const taken = take(2, true);
-  expect(started).toEqual([]);
-  const ran = taken?.run();
-  await taken?.noted;
-  expect([...store.ruleMessages.values()]).toMatchObject([{ topic: 'a', rules: ['r'], runs: 0 }]);
-  takeOver();
-  await ran;
-  await eventually(() => [...store.ruleMessages.values()].length === 0);
-
-  const left = take(3, true);
-  void left?.run();
-  await left?.noted;
-  await store.close();
-  for (let run = 1; run <= 4; run++) {
-    store = await openStore(dir);
-    await open().resume();
-    await store.close();
-  }
-  const event = { n: 3, at: 1_795_000_000_001, c: 'x' };
-  expect(started.slice(1)).toEqual([event, event, event, event]);
-  store = await openStore(dir);
-  expect([...store.ruleMessages.values()]).toEqual([]);
-  await store.close();
-  rmSync(dir, { recursive: true });
 });
 
 test.each([
@@ -402,108 +290,6 @@ test('rules that set each other off end after a bounded number of turns', async 
   expect(published).toHaveLength(16);
 });
 
-test.each<[string, object, RegExp]>([
-  [
-    'another kind of action',
-    rule("SELECT * FROM 'a'", [{ s3: { bucketName: 'b' } }]),
-    /actions\.0\.s3: this kind of action is not in the local cloud/,
-  ],
-  [
-    'two kinds in one action',
-    rule("SELECT * FROM 'a'", [{ ...lambda('f'), ...republish('x') }]),
-    /actions\.0\.kind: an action has exactly one/,
-  ],
-  [
-    'eleven actions',
-    rule("SELECT * FROM 'a'", Array(11).fill(lambda('f'))),
-    /actions: has more than 10 actions/,
-  ],
-  ['an unknown key', rule("SELECT * FROM 'a'", [], { enabled: true }), /Unrecognized key: "enabled"/],
-  ['no SQL version', { sql: "SELECT * FROM 'a'", actions: [] }, /awsIotSqlVersion: must be 2016-03-23/],
-  [
-    'the old SQL version',
-    rule("SELECT * FROM 'a'", [], { awsIotSqlVersion: '2015-10-08' }),
-    /awsIotSqlVersion: must be 2016-03-23/,
-  ],
-  ['unknown SQL', rule("SELECT * FROM 'a' WHERE x LIKE 'y'", []), /sql: SQL line 1, column 27: LIKE/],
-  ['a filter that is none', rule("SELECT * FROM 'a/b#'", []), /sql: the topic filter 'a\/b#' has a wildcard/],
-  [
-    'a filter of Basic Ingest',
-    rule("SELECT * FROM '$aws/rules/r/#'", []),
-    /no rule can be subscribed to Basic Ingest/,
-  ],
-  [
-    'a reserved topic with one $',
-    rule("SELECT * FROM 'a'", [republish('$aws/things/x/shadow/update')]),
-    /written with \$\$/,
-  ],
-  [
-    'a topic with a wildcard',
-    rule("SELECT * FROM 'a'", [republish('a/+')]),
-    /actions\.0\.republish\.topic: 'a\/\+' has a wildcard/,
-  ],
-  ['QoS 2', rule("SELECT * FROM 'a'", [republish('b', { qos: 2 })]), /actions\.0\.republish\.qos/],
-  [
-    'an unknown header',
-    rule("SELECT * FROM 'a'", [republish('b', { headers: { retain: 'true' } })]),
-    /Unrecognized key: "retain"/,
-  ],
-  [
-    'a response topic with a wildcard',
-    rule("SELECT * FROM 'a'", [republish('b', { headers: { responseTopic: 'a/#' } })]),
-    /republish.headers.responseTopic: 'a\/#' has a wildcard/,
-  ],
-  [
-    'an expiry that is no number',
-    rule("SELECT * FROM 'a'", [republish('b', { headers: { messageExpiry: 'soon' } })]),
-    /republish.headers.messageExpiry: 'soon' is no number of seconds/,
-  ],
-  [
-    'a secret',
-    rule("SELECT get_secret('s', 'SecretString', 'arn') AS s FROM 'a'", []),
-    /get_secret\(\) is not in the local cloud/,
-  ],
-  [
-    'half a sort key',
-    rule("SELECT get_dynamodb('t', 'a', 1, 'b', 'arn') AS s FROM 'a'", []),
-    /a sort key has a name and a value/,
-  ],
-  [
-    'another API of the registry',
-    rule("SELECT get_registry_data('DeleteThing', 'x', 'arn') AS s FROM 'a'", []),
-    /the API is one of the literals 'DescribeThing', 'ListThingGroupsForThing'/,
-  ],
-  [
-    'an open template',
-    rule("SELECT * FROM 'a'", [republish('b/$' + '{topic()')]),
-    /actions\.0\.republish\.topic: SQL line 1, column 12/,
-  ],
-  [
-    'a placeholder that nobody filled',
-    rule("SELECT * FROM 'a'", [{ lambda: { functionArn: hole('lambda:roles') } }]),
-    /actions\.0\.lambda\.functionArn: SQL/,
-  ],
-  [
-    'an error action of another kind',
-    rule("SELECT * FROM 'a'", [], { errorAction: { kinesis: {} } }),
-    /errorAction\.kinesis: this kind/,
-  ],
-  [
-    'an error action that reads a shadow',
-    rule("SELECT * FROM 'a'", [], { errorAction: republish(`a/${hole("get_thing_shadow('a', 'b').x")}`) }),
-    /errorAction: AWS lets no function/,
-  ],
-])('refused at load: %s', (_, payload, fault) => {
-  expect(() => engine.load('r', payload)).toThrow(fault);
-});
-
-test('all faults of a rule are reported at once', () => {
-  const payload = rule('SELECT FROM', [{ s3: {} }, republish('#')]);
-  expect(() => engine.load('not a name', payload)).toThrow(
-    /ruleName: .*\n.*sql: .*\n.*actions\.0\.s3.*\n.*actions\.1\.republish/,
-  );
-});
-
 test('without services get_thing_shadow() is refused at load', () => {
   const blind = createRulesEngine({
     executors: nothing,
@@ -512,20 +298,4 @@ test('without services get_thing_shadow() is refused at load', () => {
   expect(() => blind.load('r', rule("SELECT get_thing_shadow('a', 'r') AS s FROM 'a'", []))).toThrow(
     /get_thing_shadow\(\) reaches no service here/,
   );
-});
-
-test("Beam's own rules load", () => {
-  const folder = join(import.meta.dirname, '../../cloud-rules/rules');
-  for (const file of readdirSync(folder)) {
-    const text = readFileSync(join(folder, file), 'utf8').replaceAll(
-      /\$\{lambda:([a-z0-9-]+)\}/g,
-      (_, name) => arnOf(name),
-    );
-    const { ruleName, topicRulePayload } = JSON.parse(text) as {
-      ruleName: string;
-      topicRulePayload: unknown;
-    };
-    engine.load(ruleName, topicRulePayload);
-  }
-  expect(engine.list().length).toBeGreaterThan(0);
 });
