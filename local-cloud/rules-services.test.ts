@@ -1,65 +1,31 @@
 /** Rules that ask other services and speak MQTT 5, as AWS's own clients see them. */
-import { readFileSync, rmSync } from 'node:fs';
-import { Agent } from 'node:https';
-import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { CreateThingCommand, CreateTopicRuleCommand, IoTClient } from '@aws-sdk/client-iot';
-import { IoTDataPlaneClient, PublishCommand } from '@aws-sdk/client-iot-data-plane';
-import { AddPermissionCommand, CreateFunctionCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { rmSync } from 'node:fs';
+import { CreateTableCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { CreateThingCommand } from '@aws-sdk/client-iot';
+import { PublishCommand } from '@aws-sdk/client-iot-data-plane';
+import { AddPermissionCommand, CreateFunctionCommand } from '@aws-sdk/client-lambda';
+import { CreateQueueCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { zipSync } from 'fflate';
-import type { Cloud } from './cloud.ts';
-import { makeCloudFolder, startEmptyCloud } from './cloud-fixture.ts';
+import { makeCloudFolder } from './cloud-fixture.ts';
+import { openServices, roleArn, type ServicesCloud, zipOf } from './services-fixture.ts';
 
 let dir: string;
-let cloud: Cloud;
-let agent: Agent;
-let clients: ReturnType<typeof open>;
-
-function open() {
-  const { https, ca, accessKeyId, secretAccessKey, region } = cloud.ready;
-  agent = new Agent({ ca: readFileSync(ca), keepAlive: true });
-  const settings = {
-    endpoint: https,
-    region,
-    credentials: { accessKeyId, secretAccessKey },
-    maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({ httpsAgent: agent }),
-  };
-  return {
-    lambda: new LambdaClient(settings),
-    sqs: new SQSClient(settings),
-    iot: new IoTClient(settings),
-    iotData: new IoTDataPlaneClient(settings),
-    dynamodb: new DynamoDBClient(settings),
-  };
-}
+let cloud: ServicesCloud;
 
 beforeAll(async () => {
   dir = await makeCloudFolder();
-  cloud = await startEmptyCloud(dir);
-  clients = open();
+  cloud = await openServices(dir);
 }, 60_000);
 
 afterAll(async () => {
   await cloud.stop();
-  agent.destroy();
   rmSync(dir, { recursive: true, force: true });
 });
 
 const hole = (expression: string) => `\${${expression}}`;
-const roleArn = 'arn:aws:iam::000000000000:role/any';
-const rule = (ruleName: string, sql: string, actions: object[]) =>
-  clients.iot.send(
-    new CreateTopicRuleCommand({
-      ruleName,
-      topicRulePayload: { sql, awsIotSqlVersion: '2016-03-23', actions: actions as [] },
-    }),
-  );
 
 test('a rule asks a function, a table and the registry, and republishes with headers that the next rule reads', async () => {
-  const { lambda, sqs, iot, iotData, dynamodb } = clients;
+  const { lambda, sqs, iot, iotData, dynamodb, rule } = cloud;
   await iot.send(
     new CreateThingCommand({ thingName: 'dev1', attributePayload: { attributes: { zone: 'a' } } }),
   );
@@ -86,7 +52,7 @@ test('a rule asks a function, a table and the registry, and republishes with hea
       Role: roleArn,
       Runtime: 'nodejs20.x',
       Handler: 'index.handler',
-      Code: { ZipFile: zipSync({ 'index.js': Buffer.from(code) }) },
+      Code: { ZipFile: zipOf(code) },
     }),
   );
   await lambda.send(
