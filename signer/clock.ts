@@ -1,6 +1,6 @@
 /** The machine's own clock and chance. */
 
-import { randomBytes } from 'node:crypto';
+import { openSync, readSync } from 'node:fs';
 import type { Clock, Random } from './core/ports.ts';
 
 export const systemClock: Clock = {
@@ -19,5 +19,23 @@ export const systemClock: Clock = {
     }),
 };
 
-/** From the kernel each time. Of a pool in this process two clones of a running machine would draw the same, and by that they are told apart. */
-export const systemRandom: Random = { hex: (bytes) => randomBytes(bytes).toString('hex') };
+/**
+ * Chance of the kernel's, asked for each time. node:crypto's comes out of a generator that lives in this process for minutes (OpenSSL's DRBG, which
+ * is seeded anew now and then): of two clones of a running machine both would draw the same from it, and by what they draw they are told apart.
+ * The kernel is told of a clone (Linux: VM generation id), and mixes in what the processor has.
+ * @param device read to its end by nobody
+ */
+export function kernelRandom(device = '/dev/urandom'): Random {
+  let fd: number | undefined;
+  return {
+    hex(bytes) {
+      fd ??= openSync(device, 'r');
+      const drawn = Buffer.alloc(bytes);
+      const got = readSync(fd, drawn, 0, bytes, null);
+      if (got < bytes) throw new Error(`${device} gave ${got} of ${bytes} bytes of chance`);
+      return drawn.toString('hex');
+    },
+  };
+}
+
+export const systemRandom = kernelRandom();
