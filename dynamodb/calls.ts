@@ -18,7 +18,8 @@ export interface DynamoCallsOptions {
   ca?: (() => Buffer | undefined) | undefined;
   /** Calls at once; more are refused. */
   callsMax: number;
-  credentials: () => Promise<Credentials>;
+  /** What is at hand is used at once: the request is on its way when `call` returns. */
+  credentials: () => Credentials | Promise<Credentials>;
   /** ms; a connection that takes longer is none. A call's own time is its caller's. */
   connectMsMax: number;
   answerBytesMax: number;
@@ -62,7 +63,8 @@ export function dynamoCalls(options: DynamoCallsOptions): DynamoCalls {
         connectMsMax,
         answerBytesMax,
       });
-      const keys = await credentials();
+      const found = credentials();
+      const keys = found instanceof Promise ? await found : found;
       const request = { operation, host: url.host, region, date: amzDate(Date.now() + skewMs) };
       const signed = signedRequest({ ...request, body: JSON.stringify(input) }, keys);
       const { status, date, text } = await connections.exchange(signed, givenUp);

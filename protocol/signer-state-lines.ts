@@ -3,9 +3,20 @@
  * the process or the machine ended, or the file is a copy that was cut short. A file of a single line may lack its end.
  */
 
+import * as z from 'zod';
+import { type JournalEntry, journalEntry } from './signer-control.ts';
+
+const stateWithEntry = z.looseObject({ lastEntry: journalEntry.optional() });
+
 export function lastStateLine(text: string): string {
   const end = text.lastIndexOf('\n');
   return end < 0 ? text : text.slice(text.lastIndexOf('\n', end - 1) + 1, end);
+}
+
+/** What the journal beside this file may lack yet. @param text empty: there is no file. @throws Error where the last line is no such state */
+export function lastEntryOf(text: string): JournalEntry | undefined {
+  if (text === '') return undefined;
+  return stateWithEntry.parse(JSON.parse(lastStateLine(text))).lastEntry;
 }
 
 /** Whether something stands behind the last whole line. */

@@ -30,11 +30,13 @@ const lookAgainMs = 30_000;
 /** Between two looks at a credentials file whether it changed: the former keys are good for a while yet. */
 const fileLookMs = 1000;
 
+type Renewed = Credentials & { expiration: Date };
+
 /** What the configuration names; undefined: whatever the SDK's default chain finds. */
 export function configuredCredentials({
   credentials,
   roleAlias,
-}: AwsClientOptions): (() => Promise<Credentials & { expiration: Date }>) | undefined {
+}: AwsClientOptions): (() => Renewed | Promise<Renewed>) | undefined {
   if (credentials) return sharedCredentials(credentials);
   if (!roleAlias) return undefined;
   return async () => ({ ...(await roleAlias.get()), expiration: new Date(Date.now() + lookAgainMs) });
@@ -53,7 +55,7 @@ export function sharedCredentials(path: string) {
     lookedMs = nowMs;
     return read.keys;
   };
-  return async () => {
+  return (): Renewed => {
     const { aws_access_key_id, aws_secret_access_key, aws_session_token } = find();
     if (!aws_access_key_id || !aws_secret_access_key) {
       throw new Error(`${path} has no aws_access_key_id and aws_secret_access_key in [default]`);

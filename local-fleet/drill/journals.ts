@@ -2,8 +2,10 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { comparePositions, type SignPosition } from '../../protocol/sign-position.ts';
 import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
+import { lastEntryOf } from '../../protocol/signer-state-lines.ts';
 
 export interface Conflict {
   height: number;
@@ -16,15 +18,14 @@ export interface Conflict {
 const journalFile = /^journal(?:\.(\d+))?\.jsonl$/;
 
 /**
- * Every entry of a signer's journal, oldest first: `journal.jsonl` in its state folder, older ones with a number. No
- * folder: no entries. A line that a kill cut off stands for no signature: the line is on disk before that leaves.
+ * Every entry of a signer's journal, oldest first: `journal.jsonl` in its state folder, older ones with a number, and the last one out of
+ * `state.json`, where each stands before its signature leaves. No folder: no entries. A line that a kill cut off is written again from there.
  * @throws where a whole line is not an entry: a judge must not look past it.
  */
 export async function readJournal(stateFolder: string): Promise<JournalEntry[]> {
-  const names = await readdir(stateFolder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  // Before the journal: an entry leaves the state for the next one once the journal has it.
+  const last = lastEntryOf(await readFile(join(stateFolder, 'state.json'), 'utf8').catch(unlessMissing('')));
+  const names = await readdir(stateFolder).catch(unlessMissing<string[]>([]));
   const files = names
     .flatMap((name) => {
       const match = journalFile.exec(name);
@@ -32,7 +33,15 @@ export async function readJournal(stateFolder: string): Promise<JournalEntry[]> 
     })
     .sort((a, b) => b.age - a.age);
   const texts = await Promise.all(files.map(({ name }) => readFile(join(stateFolder, name), 'utf8')));
-  return texts.flatMap((text) => text.split('\n').flatMap(parseLine));
+  const entries = texts.flatMap((text) => text.split('\n').flatMap(parseLine));
+  return !last || entries.some((entry) => isDeepStrictEqual(entry, last)) ? entries : [...entries, last];
+}
+
+function unlessMissing<T>(instead: T) {
+  return (error: NodeJS.ErrnoException): T => {
+    if (error.code === 'ENOENT') return instead;
+    throw error;
+  };
 }
 
 function parseLine(line: string): JournalEntry[] {

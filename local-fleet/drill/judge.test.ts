@@ -119,7 +119,14 @@ test('a journal is read oldest first; a torn line is left out; what is no entry 
   writeFileSync(join(folder, 'journal.1.jsonl'), line(6));
   writeFileSync(join(folder, 'journal.10.jsonl'), line(5));
   writeFileSync(join(folder, 'state.json'), '{}');
-  expect((await readJournal(folder)).map(({ height }) => height)).toEqual([5, 6, 7, 8]);
+  const heights = async () => (await readJournal(folder)).map(({ height }) => height);
+  expect(await heights()).toEqual([5, 6, 7, 8]);
+  // The last one may be in the state alone.
+  for (const height of [8, 9]) {
+    const lastEntry = entry(height, 'prevote', 'X');
+    writeFileSync(join(folder, 'state.json'), `{}\n${JSON.stringify({ lastEntry })}\n{"torn`);
+    expect(await heights()).toEqual(height === 8 ? [5, 6, 7, 8] : [5, 6, 7, 8, 9]);
+  }
   writeFileSync(join(folder, 'journal.2.jsonl'), '{"height":1}\n');
   await expect(readJournal(folder)).rejects.toThrow();
 });

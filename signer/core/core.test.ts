@@ -7,7 +7,7 @@ import { signerSummary } from '../../protocol/topics.ts';
 import { parseResponse } from '../privval/messages.ts';
 import { Refusal } from '../refusal.ts';
 import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
-import { request } from '../rehearsal/requests.ts';
+import { journalled, request } from '../rehearsal/requests.ts';
 import { quietNetwork } from '../rehearsal/table.ts';
 import { isLost, watchBeat } from './beat-watch.ts';
 import { blockMs, noBlocks, withHeight } from './block-clock.ts';
@@ -61,7 +61,7 @@ test('marks on disk only rise, whatever is seen in whatever order', () => {
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(4), position), { maxLength: 30 }), (events) => {
       let now = state;
       for (const [own, epoch, at] of events) {
-        const next = own ? withOwn(now, at) : withSeen(now, epoch, at);
+        const next = own ? withOwn(now, at, journalled(1)) : withSeen(now, epoch, at);
         const order = (of: typeof at) => of.height * 100 + of.round * 10 + of.step;
         expect(order(next.seen as typeof at)).toBeGreaterThanOrEqual(order(now.seen as typeof at));
         expect(order(next.own as typeof at)).toBeGreaterThanOrEqual(order(now.own as typeof at));

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { claim, enrol, seal } from '../../protocol/sign-record.ts';
 import { Fleet, recordId, recordKey } from '../rehearsal/fleet.ts';
-import { type Ask, chainId, request } from '../rehearsal/requests.ts';
+import { type Ask, chainId, journalled, request } from '../rehearsal/requests.ts';
 import { quietNetwork } from '../rehearsal/table.ts';
 import type { RecordStore } from './ports.ts';
 import { reserve } from './record-sign.ts';
@@ -172,7 +172,7 @@ test('invariant 3: a request under way writes nothing to a record that was put b
       holding: { recordId, ...held },
       deadlineMs: 2500,
       meter: undefined,
-      note: async () => {},
+      releaser: { entryOf: () => journalled(2), settle: async () => {} },
     });
     await expect(reserving).rejects.toMatchObject({ code: 'doubt' });
     expect(writes).toBe(2);

@@ -1,5 +1,6 @@
 /** The guard without a record: this machine's state file alone, for a validator that signs on one server only. */
 
+import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { Refusal } from '../refusal.ts';
 import { checkLeap, checkOrder, checkSameAct, leaps } from './checks.ts';
 import { ForeignWatch, foreignSigner } from './foreign-watch.ts';
@@ -43,10 +44,13 @@ export class LocalSigner implements Guard {
     });
   }
 
-  async start(): Promise<void> {}
+  async start(): Promise<void> {
+    const { keeper, releaser } = this.#parts;
+    await releaser.start(keeper.state.lastEntry);
+  }
 
   async stop(): Promise<void> {
-    await this.#serial.run(async () => {});
+    await this.#serial.run(() => this.#parts.releaser.stop());
   }
 
   sign(request: SignRequest, deadlineMs: number): Promise<Signed> {
@@ -59,13 +63,16 @@ export class LocalSigner implements Guard {
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
       if (order === 'same') checkSameAct(request, seen, isSameAct(request, seen));
       const held = order === 'same' ? seen : heldFor(request);
-      await timed(meter, clock, 'fsync', () => this.#keepOwn(held));
+      const entry = releaser.entryOf(request, held, 0);
+      // The state has room for one entry: the one before must be in the journal.
+      await releaser.settle();
+      await timed(meter, clock, 'fsync', () => this.#keepOwn(held, entry));
       if (clock.now() >= deadlineMs) {
         throw new Refusal('too-late', 'the time of this request is over', { asked: request.position });
       }
       // A commit may have told of a foreign signer meanwhile.
       if (this.#barred) throw this.#barred;
-      return await releaser.release(request, held, 0, deadlineMs);
+      return await releaser.release(request, held, entry, deadlineMs);
     });
   }
 
@@ -90,9 +97,9 @@ export class LocalSigner implements Guard {
     void this.#foreign.committed(height);
   }
 
-  async #keepOwn(held: HeldPosition): Promise<void> {
+  async #keepOwn(held: HeldPosition, entry: JournalEntry): Promise<void> {
     const { keeper } = this.#parts;
-    keeper.change((state) => withOwn(state, held));
+    keeper.change((state) => withOwn(state, held, entry));
     await keeper.save();
   }
 

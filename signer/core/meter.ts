@@ -5,7 +5,7 @@ import type { SignedKind } from './request.ts';
 
 /**
  * `parse`: the node's message to a request. `record`: the sign record, its conditional write and what is read after it.
- * `fsync`: the state file. `sign`: the key. `journal`: the journal's line. `request`: a sign request's frame read to its
+ * `fsync`: the state file. `sign`: the key. `journal`: the journal's line, behind the answer. `request`: a sign request's frame read to its
  * answer written, refusals too.
  */
 export const signStages = ['parse', 'record', 'fsync', 'sign', 'journal', 'request'] as const;

@@ -39,6 +39,7 @@ async function storm(seed: number, rounds: number): Promise<Fleet> {
       // Restored from an older image of the disk.
       fleet.kill(machine);
       machine.disk = chance.pick(machine.history);
+      machine.released = undefined;
     }
     if (!machine.process && chance.happens(0.6)) {
       await fleet.start(machine, chance.happens(0.5) ? 1 + chance.below(30) : undefined);

@@ -65,7 +65,9 @@ export interface SigningKey {
 }
 
 export interface Journal {
-  /** Resolves when the entry is durable. */
+  /** Whether it is among the newest, and durable. */
+  has(entry: JournalEntry): Promise<boolean>;
+  /** Resolves when the entry is durable. Its caller appends one at a time. */
   append(entry: JournalEntry): Promise<void>;
 }
 

@@ -3,12 +3,14 @@
 import { comparePositions } from '../../protocol/sign-position.ts';
 import type { Holding, SignRecord } from '../../protocol/sign-record.ts';
 import { sign } from '../../protocol/sign-record.ts';
+import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { Refusal } from '../refusal.ts';
 import { heldIn } from './assess.ts';
 import { checkOrder, checkSameAct, positionBelow } from './checks.ts';
 import { type Meter, timed } from './meter.ts';
 import type { Clock, Random } from './ports.ts';
 import type { RecordView } from './record-view.ts';
+import type { Releaser } from './release.ts';
 import { heldFor, isSameAct, type SignRequest } from './request.ts';
 import { type HeldPosition, withOwn } from './state.ts';
 import type { StateKeeper } from './state-keeper.ts';
@@ -30,26 +32,40 @@ export interface Reserving {
   /** By `clock`: no question to the table outlasts it. */
   deadlineMs: number;
   meter: Meter | undefined;
-  /** Writes what the record holds into the journal. */
-  note: (held: HeldPosition) => Promise<void>;
+  releaser: Pick<Releaser, 'entryOf' | 'settle'>;
+}
+
+/** A position with its bytes, which record and disk hold, and what the journal will say of it, which the disk holds. */
+export interface Reserved {
+  held: HeldPosition;
+  entry: JournalEntry;
 }
 
 /**
- * Resolves once the record and then the local file and the journal hold the position with the bytes that are returned.
+ * Resolves once the record and then the local file hold the position with the bytes that are returned.
  * Its caller runs one at a time.
  * @throws Refusal
  */
-export async function reserve(request: SignRequest, context: Reserving): Promise<HeldPosition> {
-  const { keeper, clock, meter, note } = context;
-  const held = await timed(meter, clock, 'record', () => reserveInRecord(request, context));
-  // Side by side: whatever becomes of the two, the record admits no other bytes here.
-  await Promise.all([timed(meter, clock, 'fsync', () => keepOwn(keeper, held)), note(held)]);
-  return held;
+export async function reserve(request: SignRequest, context: Reserving): Promise<Reserved> {
+  const { keeper, clock, meter, holding, releaser } = context;
+  const wanted = heldFor(request);
+  const recording = timed(meter, clock, 'record', () => reserveInRecord(request, wanted, context));
+  // Made while the table works.
+  const wantedEntry = releaser.entryOf(request, wanted, holding.epoch);
+  const held = await recording;
+  const entry = held === wanted ? wantedEntry : releaser.entryOf(request, held, holding.epoch);
+  // The state has room for one entry: the one before must be in the journal.
+  await releaser.settle();
+  await timed(meter, clock, 'fsync', () => keepOwn(keeper, held, entry));
+  return { held, entry };
 }
 
-async function reserveInRecord(request: SignRequest, context: Reserving): Promise<HeldPosition> {
+async function reserveInRecord(
+  request: SignRequest,
+  wanted: HeldPosition,
+  context: Reserving,
+): Promise<HeldPosition> {
   const { view, keeper, random, holding } = context;
-  const wanted = heldFor(request);
   const attempt = random.hex(8);
   let order = checkOrder(request, keeper.state.seen);
   for (let attempts = 0; attempts < triesMax; attempts++) {
@@ -124,8 +140,8 @@ function isAt(record: SignRecord, wanted: HeldPosition): boolean {
   return comparePositions(record, wanted) === 0 && record.signBytes === wanted.signBytes;
 }
 
-async function keepOwn(keeper: StateKeeper, held: HeldPosition): Promise<void> {
-  keeper.change((state) => withOwn(state, held));
+async function keepOwn(keeper: StateKeeper, held: HeldPosition, entry: JournalEntry): Promise<void> {
+  keeper.change((state) => withOwn(state, held, entry));
   await keeper.save();
 }
 

@@ -25,7 +25,7 @@ import { type Reserving, readMsMax, reserve, writeMsMax } from './record-sign.ts
 import { type Reading, RecordView } from './record-view.ts';
 import type { Releaser, Signed } from './release.ts';
 import type { SignRequest } from './request.ts';
-import { type HeldPosition, withPendingIncarnation } from './state.ts';
+import { withPendingIncarnation } from './state.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
 export interface RecordSignerParts {
@@ -95,7 +95,8 @@ export class RecordSigner implements Guard {
 
   /** The new incarnation is on disk before anything uses it. */
   async start(): Promise<void> {
-    const { keeper } = this.#parts;
+    const { keeper, releaser } = this.#parts;
+    await releaser.start(keeper.state.lastEntry);
     keeper.change((state) => withPendingIncarnation(state, this.#incarnation));
     await keeper.save();
     this.#loop = this.#run();
@@ -106,7 +107,7 @@ export class RecordSigner implements Guard {
     this.#pause.wake();
     this.#changed.wake();
     await this.#loop;
-    await this.#serial.run(async () => {});
+    await this.#serial.run(() => this.#parts.releaser.stop());
   }
 
   async sign(request: SignRequest, deadlineMs: number): Promise<Signed> {
@@ -120,7 +121,6 @@ export class RecordSigner implements Guard {
       await this.#foreign.vet(asked.height);
       const { seen } = keeper.state;
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
-      const note = (held: HeldPosition) => releaser.note(request, held, holding.epoch);
       const context: Reserving = {
         view: this.#view,
         keeper,
@@ -129,15 +129,15 @@ export class RecordSigner implements Guard {
         holding,
         deadlineMs,
         meter,
-        note,
+        releaser,
       };
       try {
-        const held = await reserve(request, context);
+        const { held, entry } = await reserve(request, context);
         if (clock.now() >= deadlineMs)
           throw new Refusal('too-late', 'the time of this request is over', { asked });
         // A commit may have told of a foreign signer meanwhile.
         if (this.#view.trouble) throw this.#view.trouble;
-        return await releaser.sign(request, held, deadlineMs);
+        return await releaser.release(request, held, entry, deadlineMs);
       } finally {
         this.#settleRole();
       }

@@ -1,9 +1,10 @@
-/** Signs what was reserved. Before it goes out it stands in the journal. */
+/** Signs what was reserved, and tells the journal. */
 
 import { createHash } from 'node:crypto';
 import type { JournalEntry } from '../../protocol/signer-control.ts';
 import type { Timestamp } from '../privval/gen/types_pb.ts';
 import { Refusal } from '../refusal.ts';
+import { JournalKeeper } from './journal-keeper.ts';
 import { type Meter, timed } from './meter.ts';
 import type { Clock, Journal, SigningKey } from './ports.ts';
 import { parseTimestamp, type SignRequest, timestampText } from './request.ts';
@@ -25,30 +26,58 @@ export interface ReleaserParts {
 
 export class Releaser {
   readonly #parts: ReleaserParts;
+  readonly #journal: JournalKeeper;
 
   constructor(parts: ReleaserParts) {
     this.#parts = parts;
+    this.#journal = new JournalKeeper(parts);
+  }
+
+  /** Before the first request. @param entry of the state as it was found on disk */
+  async start(entry: JournalEntry | undefined): Promise<void> {
+    await this.#journal.catchUp(entry);
+  }
+
+  async stop(): Promise<void> {
+    // What can't be written now is in the state file for the next start.
+    await this.#journal.settle().catch(() => {});
+  }
+
+  /** What the journal will say of a position; the state file says it first. @throws Refusal */
+  entryOf(request: SignRequest, held: HeldPosition, epoch: number): JournalEntry {
+    const { clock, thing } = this.#parts;
+    const { signBytes, timestamp } = readHeld(request, held);
+    return {
+      at: new Date(clock.wall()).toISOString(),
+      chainId: request.chainId,
+      height: request.position.height,
+      round: request.position.round,
+      type: request.kind,
+      blockId: request.blockId,
+      timestamp: timestampText(timestamp),
+      signBytesHash: createHash('sha256').update(signBytes).digest('hex'),
+      epoch,
+      thing,
+    };
+  }
+
+  /** Resolves when the journal has all that was released: only then the state may go on to another entry. @throws Refusal */
+  settle(): Promise<void> {
+    return this.#journal.settle();
   }
 
   /**
-   * Signs, then notes.
    * @param held what the guard holds: its bytes alone are signed
+   * @param entry of `held`; the state on disk has it
    * @param deadlineMs by the clock; a key that signs elsewhere is not waited for any longer
-   * @throws Refusal where the key gives no signature or the journal can't be written
+   * @throws Refusal where the key gives no signature
    */
   async release(
     request: SignRequest,
     held: HeldPosition,
-    epoch: number,
+    entry: JournalEntry,
     deadlineMs: number,
   ): Promise<Signed> {
-    const signed = await this.sign(request, held, deadlineMs);
-    await this.note(request, held, epoch);
-    return signed;
-  }
-
-  /** The half of `release` that makes the signature. Nobody gets it before `note` has resolved. @throws Refusal */
-  async sign(request: SignRequest, held: HeldPosition, deadlineMs: number): Promise<Signed> {
     const { signBytes, timestamp } = readHeld(request, held);
     const { extensionSignBytes } = request;
     const [signature, extensionSignature] = await this.#signAll(request, deadlineMs, [
@@ -56,34 +85,8 @@ export class Releaser {
       ...(extensionSignBytes ? [extensionSignBytes] : []),
     ]);
     if (!signature) throw new Error('nothing was signed');
+    this.#journal.note(entry);
     return { timestamp, signature, extensionSignature };
-  }
-
-  /** The half of `release` that writes the journal. @throws Refusal */
-  async note(request: SignRequest, held: HeldPosition, epoch: number): Promise<void> {
-    const { journal, clock, thing, meter } = this.#parts;
-    const { signBytes, timestamp } = readHeld(request, held);
-    try {
-      const entry: JournalEntry = {
-        at: new Date(clock.wall()).toISOString(),
-        chainId: request.chainId,
-        height: request.position.height,
-        round: request.position.round,
-        type: request.kind,
-        blockId: request.blockId,
-        timestamp: timestampText(timestamp),
-        signBytesHash: createHash('sha256').update(signBytes).digest('hex'),
-        epoch,
-        thing,
-      };
-      await timed(meter, clock, 'journal', () => journal.append(entry));
-    } catch (error) {
-      throw new Refusal(
-        'state-unwritten',
-        'the journal could not be written, so the signature stays here; make room or mend the disk',
-        { asked: request.position, cause: error },
-      );
-    }
   }
 
   /** The position is held by now: a request that comes again after a key that failed gets the same bytes signed. */

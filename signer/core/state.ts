@@ -5,6 +5,7 @@
 
 import * as z from 'zod';
 import { comparePositions, type SignPosition, signPosition } from '../../protocol/sign-position.ts';
+import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
 
 /** A position with what was signed at it; `signBytes` (base64) and `timestamp` are empty at a bare floor. */
 export const heldPosition = z.object({
@@ -38,6 +39,8 @@ export const signerState = z.strictObject({
   seen: heldPosition,
   /** The last position that this machine reserved for a signature of its own. */
   own: heldPosition,
+  /** The journal's line of `own`: on disk with it before the signature leaves, in the journal behind it (journal-keeper.ts). */
+  lastEntry: journalEntry.optional(),
   /** The incarnation that the record was last seen to hold for us; empty before the first. */
   incarnation: z.string(),
   /** Each on disk before it was sent anywhere; newest last. A write in doubt may bring any of them to the record. */
@@ -89,10 +92,10 @@ export function withSeen(state: SignerState, epoch: number, position: HeldPositi
   };
 }
 
-/** The state after this machine reserved a position for itself. */
-export function withOwn(state: SignerState, position: HeldPosition): SignerState {
+/** The state after this machine reserved a position for itself. @param lastEntry what the journal is to say of it */
+export function withOwn(state: SignerState, position: HeldPosition, lastEntry: JournalEntry): SignerState {
   const own = comparePositions(position, state.own) >= 0 ? position : state.own;
-  return { ...withSeen(state, 0, position), own };
+  return { ...withSeen(state, 0, position), own, lastEntry };
 }
 
 export function withPendingIncarnation(state: SignerState, incarnation: string): SignerState {

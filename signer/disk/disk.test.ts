@@ -6,6 +6,7 @@ import {
   copyFileSync,
   existsSync,
   fstatSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -21,10 +22,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { compareJournals } from '../ask.ts';
+import { systemClock } from '../clock.ts';
+import { JournalKeeper } from '../core/journal-keeper.ts';
 import { enrolledState } from '../core/state.ts';
 import { readFormerState } from '../import/former-state.ts';
+import { journalled } from '../rehearsal/requests.ts';
 import { DiskJournal, readJournalIn } from './journal.ts';
 import { DiskStateFile } from './state-file.ts';
 import { isAnswered, lockState, StateInUseError } from './state-lock.ts';
@@ -113,20 +116,6 @@ test('a folder that is given back twice closes no other file', async () => {
   closeSync(next);
 });
 
-const entry = (height: number, more: Partial<JournalEntry> = {}): JournalEntry => ({
-  at: '2026-01-01T00:00:00.000Z',
-  chainId: 'c',
-  height,
-  round: 0,
-  type: 'precommit',
-  blockId: 'X',
-  timestamp: '1.000000000',
-  signBytesHash: 'ab',
-  epoch: 1,
-  thing: 'demo_a',
-  ...more,
-});
-
 test('a folder is held across network namespaces too: by its socket file, a stale one aside', async () => {
   const other = createServer().listen(join(dir, 'lock.sock'));
   await once(other, 'listening');
@@ -167,7 +156,7 @@ test.each(['journal.jsonl', 'state.json'])(
   '%s is open for writes that return once they are on disk',
   async (name) => {
     const journal = new DiskJournal(dir);
-    await journal.append(entry(1));
+    await journal.append(journalled(1));
     const file = new DiskStateFile(dir);
     await file.save(state);
     const path = join(dir, name);
@@ -225,37 +214,31 @@ test.each<[string, (path: string) => void]>([
   expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 3 } });
 });
 
-test.each([
-  ['local', 1],
-  ['record', 2],
-] as const)(
-  'guard %s: a file that was cut short, %d states below its journal, is refused',
-  async (guard, most) => {
-    const at = (height: number) => ({ ...state, guard, seen: { ...state.seen, height } });
-    const file = new DiskStateFile(dir);
-    const journal = new DiskJournal(dir);
-    await file.create(at(5));
-    for (const height of [6, 7, 8]) {
-      await file.save(at(height));
-      await journal.append(entry(height));
-    }
-    await Promise.all([file.close(), journal.close()]);
-    const path = join(dir, 'state.json');
-    const text = readFileSync(path, 'utf8');
-    const found: string[] = [];
-    for (const height of [9, 8, 7]) {
-      writeFileSync(
-        path,
-        `${text}{"height":9,`.slice(0, `${text}{"height":9,`.lastIndexOf(`"height":${height}`)),
-      );
-      const reading = await file.load();
-      found.push(
-        reading.kind === 'unreadable' && reading.reason.includes('cut short') ? 'refused' : reading.kind,
-      );
-    }
-    expect(found).toEqual(['state', 'state', 'state'].fill('refused', most));
-  },
-);
+test('a file that was cut short, and is below its journal, is refused', async () => {
+  const at = (height: number) => ({ ...state, seen: { ...state.seen, height } });
+  const file = new DiskStateFile(dir);
+  const journal = new DiskJournal(dir);
+  await file.create(at(5));
+  for (const height of [6, 7, 8]) {
+    await file.save(at(height));
+    await journal.append(journalled(height));
+  }
+  await Promise.all([file.close(), journal.close()]);
+  const path = join(dir, 'state.json');
+  const text = readFileSync(path, 'utf8');
+  const found: string[] = [];
+  for (const height of [9, 8, 7]) {
+    writeFileSync(
+      path,
+      `${text}{"height":9,`.slice(0, `${text}{"height":9,`.lastIndexOf(`"height":${height}`)),
+    );
+    const reading = await file.load();
+    found.push(
+      reading.kind === 'unreadable' && reading.reason.includes('cut short') ? 'refused' : reading.kind,
+    );
+  }
+  expect(found).toEqual(['state', 'refused', 'refused']);
+});
 
 test('a state file is bounded', async () => {
   const file = new DiskStateFile(dir, undefined, 2000);
@@ -266,20 +249,53 @@ test('a state file is bounded', async () => {
   expect(await file.load()).toEqual({ kind: 'state', state: { ...state, epochSeen: 40 } });
 });
 
+test('what a kill kept from the journal is read out of the state, and written at the next start, once', async () => {
+  const file = new DiskStateFile(dir);
+  const first = new DiskJournal(dir);
+  await first.append(journalled(1));
+  await file.save({ ...state, lastEntry: journalled(2) });
+  await Promise.all([first.close(), file.close()]);
+  const heights = () => readJournalIn(dir).map(({ height }) => height);
+  expect(heights()).toEqual([1, 2]);
+  for (let start = 0; start < 2; start++) {
+    const journal = new DiskJournal(dir);
+    const keeper = new JournalKeeper({ journal, clock: systemClock });
+    await keeper.catchUp(journalled(2));
+    await keeper.settle();
+    await journal.close();
+    expect(readFileSync(join(dir, 'journal.jsonl'), 'utf8').split('\n').length - 1).toBe(2);
+  }
+  expect(heights()).toEqual([1, 2]);
+});
+
+test('a line that could not be written is tried again before anything else is signed, and refused while it can’t be', async () => {
+  const folder = join(dir, 'state');
+  mkdirSync(folder);
+  const journal = new DiskJournal(folder);
+  const keeper = new JournalKeeper({ journal, clock: systemClock });
+  renameSync(folder, `${folder}.away`);
+  keeper.note(journalled(1));
+  await expect(keeper.settle()).rejects.toMatchObject({ code: 'state-unwritten' });
+  renameSync(`${folder}.away`, folder);
+  await keeper.settle();
+  await journal.close();
+  expect(readJournalIn(folder)).toEqual([journalled(1)]);
+});
+
 test('a journal goes on after a torn line, and reads without it', async () => {
   const first = new DiskJournal(dir);
-  await first.append(entry(1));
+  await first.append(journalled(1));
   await first.close();
   appendFileSync(join(dir, 'journal.jsonl'), '{"at":"2026-01-01T00:0');
   const second = new DiskJournal(dir);
-  await second.append(entry(2));
+  await second.append(journalled(2));
   await second.close();
   expect(readJournalIn(dir).map(({ height }) => height)).toEqual([1, 2]);
 });
 
 test('a journal is bounded: full files are rotated, the oldest goes', async () => {
   const journal = new DiskJournal(dir, 600);
-  for (let height = 1; height <= 60; height++) await journal.append(entry(height));
+  for (let height = 1; height <= 60; height++) await journal.append(journalled(height));
   await journal.close();
   const heights = readJournalIn(dir).map(({ height }) => height);
   expect(heights.at(-1)).toBe(60);
@@ -295,8 +311,8 @@ test('journals that contradict each other are told by position, with who release
     ['demo_b', 'Y'],
   ] as const) {
     const journal = new DiskJournal(dir);
-    await journal.append(entry(3, { thing, blockId }));
-    await journal.append(entry(4, { thing }));
+    await journal.append(journalled(3, { thing, blockId }));
+    await journal.append(journalled(4, { thing }));
     await journal.close();
   }
   expect(compareJournals([dir])).toEqual([

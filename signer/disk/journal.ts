@@ -1,15 +1,17 @@
 /**
  * The journal of released signatures: JSON lines in `journal.jsonl`, rotated to `journal.1.jsonl` … when it is full.
  *
- * A line is on disk before its signature leaves: what is in no journal was never given to anybody. The other way round
- * a line may stand for a signature that nobody took, when the process or the connection ended in between, or the key gave none.
+ * A line is on disk before its signature leaves, first in the state file beside it (`lastEntry`), then here: what is in neither was never given to
+ * anybody. The other way round a line may stand for a signature that nobody took, when the process or the connection ended in between.
  * At `bytesMax` a file and `filesMax` files it holds the last 80 MB: some 230,000 signatures, three days and more of
  * 3 s blocks.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
+import { lastEntryOf } from '../../protocol/signer-state-lines.ts';
 import type { Journal } from '../core/ports.ts';
 import { syncFolder } from './atomic-file.ts';
 import { type Disk, type DiskFile, systemDisk } from './disk.ts';
@@ -33,7 +35,14 @@ export class DiskJournal implements Journal {
     this.#bytesMax = bytesMax;
   }
 
-  /** Its caller appends one entry at a time. */
+  async has(entry: JournalEntry): Promise<boolean> {
+    const newest = await newestEntries(this.#dir, this.#disk);
+    if (!newest.some((one) => isDeepStrictEqual(one, entry))) return false;
+    // Whoever wrote it may have been killed before it was on disk.
+    await (this.#file ?? (await this.#open())).sync();
+    return true;
+  }
+
   async append(entry: JournalEntry): Promise<void> {
     if (this.#file && this.#bytes >= this.#bytesMax) await this.#rotate();
     const file = this.#file ?? (await this.#open());
@@ -98,8 +107,10 @@ export async function newestEntries(dir: string, disk: Disk): Promise<JournalEnt
   );
 }
 
-/** Every entry of a state folder's journal, oldest first. A torn line is left out. */
+/** Every entry of a state folder's journal, oldest first, with the one that is in its state file alone. A torn line is left out. */
 export function readJournalIn(dir: string): JournalEntry[] {
+  // Before the journal: an entry leaves the state for the next one once the journal has it.
+  const last = lastEntryIn(dir);
   const entries: JournalEntry[] = [];
   for (let index = filesMax - 1; index >= 0; index--) {
     const path = join(dir, fileName(index));
@@ -109,7 +120,16 @@ export function readJournalIn(dir: string): JournalEntry[] {
       if (entry) entries.push(entry);
     }
   }
-  return entries;
+  return !last || entries.some((entry) => isDeepStrictEqual(entry, last)) ? entries : [...entries, last];
+}
+
+function lastEntryIn(dir: string): JournalEntry | undefined {
+  try {
+    return lastEntryOf(readFileSync(join(dir, 'state.json'), 'utf8'));
+  } catch {
+    // Missing, or none that a signer would start on either: it says so.
+    return undefined;
+  }
 }
 
 function parseLine(line: string): JournalEntry | undefined {

@@ -91,15 +91,14 @@ export class DiskStateFile implements StateFile {
   }
 
   /**
-   * A journal's line is written after its state's (local guard), or beside it (record guard). So where a crash tore the next state, the journal has
-   * no position above the last whole one, or one; where it has more, the file is a copy that was cut short, and may lack a bar, too.
+   * A journal's line is written after its state's. So where a crash tore the next state, the journal has no position above the last
+   * whole one; where it has, the file is a copy that was cut short, and may lack a bar, too.
    */
-  async #releasedAbove({ guard, chainId, seen }: SignerState): Promise<string | undefined> {
+  async #releasedAbove({ chainId, seen }: SignerState): Promise<string | undefined> {
     const newest = (await newestEntries(this.dir, this.#disk)).filter((entry) => entry.chainId === chainId);
-    const above = newest.map(positionOf).filter((position) => comparePositions(position, seen) > 0);
-    const positions = new Set(above.map(showPosition));
-    if (positions.size <= (guard === 'local' ? 0 : 1)) return undefined;
-    return `it is cut short: its last whole line is at ${showPosition(seen)}, and the journal beside it has ${[...positions].at(-1)}`;
+    const above = newest.map(positionOf).findLast((position) => comparePositions(position, seen) > 0);
+    if (!above) return undefined;
+    return `it is cut short: its last whole line is at ${showPosition(seen)}, and the journal beside it has ${showPosition(above)}`;
   }
 
   async close(): Promise<void> {

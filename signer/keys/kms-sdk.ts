@@ -15,7 +15,7 @@ export function sdkKms(options: AwsClientOptions): KmsApi {
     // It repeats nothing: what a failed call means is its caller's to judge.
     maxAttempts: 1,
     ...(endpoint ? { endpoint } : {}),
-    ...(credentials ? { credentials } : {}),
+    ...(credentials ? { credentials: async () => await credentials() } : {}),
     requestHandler: new NodeHttpHandler({
       connectionTimeout: connectMsMax,
       httpAgent: new HttpAgent(agentOptions(options)),

@@ -4,8 +4,10 @@
  */
 
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { type SignPosition, showPosition } from '../../protocol/sign-position.ts';
 import { enrol, grant, type SignRecord, signRecordKey } from '../../protocol/sign-record.ts';
+import type { JournalEntry } from '../../protocol/signer-control.ts';
 import type { Guard } from '../core/guard.ts';
 import { LocalSigner } from '../core/local-signer.ts';
 import { NodeWatch } from '../core/node-watch.ts';
@@ -47,6 +49,9 @@ export interface Machine {
   disk: SignerState;
   /** Each state that the disk ever held. */
   history: SignerState[];
+  journal: JournalEntry[];
+  /** Hash of what was last released from this disk; undefined: the disk was put back, and knows of nothing. */
+  released: string | undefined;
   process: Running | undefined;
   network: NetworkFaults;
   saves: 'work' | 'fail';
@@ -114,6 +119,8 @@ export class Fleet {
       thing,
       disk,
       history: [disk],
+      journal: [],
+      released: undefined,
       process: undefined,
       network: quietNetwork,
       saves: 'work',
@@ -138,7 +145,7 @@ export class Fleet {
     });
     const releaser = new Releaser({
       key: this.#keyOf(machine, running),
-      journal: this.#journal(),
+      journal: this.#journalOf(machine, running),
       clock,
       thing: machine.thing,
     });
@@ -226,6 +233,9 @@ export class Fleet {
     }
     const { height, round, step } = asked.position;
     const text = Buffer.from(bytes).toString('base64');
+    const hash = createHash('sha256').update(bytes).digest('hex');
+    this.#checkTold(machine, hash);
+    machine.released = hash;
     this.released.push({ at: { height, round, step }, bytes: text, block: asked.blockId, by: machine.name });
     if (step === 3 && ask.block !== '') this.signedOnChain.add(height);
     return { bytes: text };
@@ -338,7 +348,22 @@ export class Fleet {
       this.unguarded.push(`${machine.name}: the disk holds no ${bytes}`);
   }
 
-  #journal(): Journal {
-    return { append: async () => {} };
+  #journalOf(machine: Machine, running: Running): Journal {
+    return {
+      has: async (entry) => machine.journal.some((one) => isDeepStrictEqual(one, entry)),
+      append: (entry) =>
+        this.#effect(running, async () => {
+          await this.clock.sleep(this.chance.next() * 3);
+          if (!running.dead) machine.journal.push(entry);
+        }),
+    };
+  }
+
+  /** What is released is in the state file or in the journal, what was released before it in the journal. */
+  #checkTold({ name, disk, journal, released }: Machine, hash: string): void {
+    const told = (one: string) => [disk.lastEntry, ...journal].some((entry) => entry?.signBytesHash === one);
+    if (!told(hash)) this.unguarded.push(`${name}: released ${hash}, of which its disk tells nothing`);
+    if (released !== undefined && !told(released))
+      this.unguarded.push(`${name}: released ${hash}, and its journal lacks ${released}`);
   }
 }

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
+import type { JournalEntry } from '../../protocol/signer-control.ts';
 import { ProposalSchema, VoteSchema } from '../privval/gen/types_pb.ts';
 import {
   type PrivvalRequest,
@@ -55,4 +56,21 @@ export function message(ask: Ask): Uint8Array {
     ...(ask.extension === undefined ? {} : { extension: Buffer.from(ask.extension) }),
   });
   return signVoteRequest(chain, vote);
+}
+
+/** A journal's line of a precommit. */
+export function journalled(height: number, more: Partial<JournalEntry> = {}): JournalEntry {
+  return {
+    at: '2026-01-01T00:00:00.000Z',
+    chainId: 'c',
+    height,
+    round: 0,
+    type: 'precommit',
+    blockId: 'X',
+    timestamp: '1.000000000',
+    signBytesHash: 'ab',
+    epoch: 1,
+    thing: 'demo_a',
+    ...more,
+  };
 }

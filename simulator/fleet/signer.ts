@@ -229,13 +229,7 @@ export class Signer {
       safety.violated(2, `${this.#server.name} signed an extension beside ${JSON.stringify(ask)}`);
     }
     const hash = createHash('sha256').update(bytes).digest('hex');
-    const epoch = this.#journalled.get(hash);
-    if (epoch === undefined || !this.#server.disk.durable(`${stateDir}/journal.jsonl`)?.includes(hash)) {
-      safety.violated(
-        2,
-        `${this.#server.name} released ${JSON.stringify(ask)}, which no journal on disk has`,
-      );
-    }
+    const epoch = this.#told(hash, JSON.stringify(ask));
     const text = Buffer.from(bytes).toString('base64');
     const recordedIn = this.#world.held.get(text) ?? 0;
     if (epoch !== undefined && epoch > 0 && epoch < recordedIn) {
@@ -259,6 +253,21 @@ export class Signer {
     });
     this.#world.trace(`${this.#server.name} signed ${height}/${round}/${step} ${ask.block || 'nil'}`);
     return { signed: true };
+  }
+
+  /** What is released is in the state file or in the journal, what was released before it in the journal. @returns its epoch there */
+  #told(hash: string, what: string): number | undefined {
+    const { disk, name } = this.#server;
+    const journal = disk.durable(`${stateDir}/journal.jsonl`) ?? '';
+    const { lastEntry } = this.#durableState();
+    const told = (one: string) => lastEntry?.signBytesHash === one || journal.includes(one);
+    const { safety } = this.#world;
+    if (!told(hash))
+      safety.violated(2, `${name} released ${what}, which neither state nor journal on disk has`);
+    if (disk.released !== undefined && !told(disk.released))
+      safety.violated(2, `${name} released ${what}, and its journal lacks what it released before`);
+    disk.released = hash;
+    return lastEntry?.signBytesHash === hash ? lastEntry.epoch : this.#journalled.get(hash);
   }
 
   #nodeView(): NodeView {
@@ -295,6 +304,7 @@ export class Signer {
   #journal(): Journal {
     const journal = new DiskJournal(stateDir, undefined, this.#server.disk.of(this.process));
     return {
+      has: (entry) => journal.has(entry),
       append: async (entry) => {
         await journal.append(entry);
         this.#journalled.set(entry.signBytesHash, entry.epoch);

@@ -193,10 +193,23 @@ export const mutants: readonly Mutant[] = [
     '      request.signBytesAt(request.timestamp) ?? signBytes,\n      ...(extensionSignBytes',
   ),
   one(
-    'the journal has it before it leaves',
-    release,
-    "await timed(meter, clock, 'journal', () => journal.append(entry));",
-    'void [timed, meter, journal, entry];',
+    'the disk has the journal’s line before it leaves',
+    'signer/core/state.ts',
+    'return { ...withSeen(state, 0, position), own, lastEntry };',
+    'void lastEntry;\n  return { ...withSeen(state, 0, position), own };',
+  ),
+  one('the state goes on once the journal has the line before', signing, '  await releaser.settle();\n', ''),
+  one(
+    'a line that a former process wrote is synced',
+    'signer/disk/journal.ts',
+    'await (this.#file ?? (await this.#open())).sync();',
+    'void this.#open;',
+  ),
+  one(
+    'a start writes the line that the journal lacks',
+    'signer/core/journal-keeper.ts',
+    'if (entry && !(await this.#parts.journal.has(entry))) this.note(entry);',
+    'void entry;',
   ),
   one(
     'a state file is synced before it is renamed',

@@ -19,6 +19,9 @@ type Folder = Map<string, Inode>;
 export type DiskImage = ReadonlyMap<string, string>;
 
 const syncMsMax = 4;
+/** Now and then a disk hesitates: what a process does meanwhile, and where it is killed, must be right then, too. */
+const hesitates = 0.03;
+const hesitationMsMax = 300;
 
 export class ServerDisk {
   readonly #chance: SeededChance;
@@ -28,6 +31,8 @@ export class ServerDisk {
   #inodes = 0;
   /** While set, what is written fails so. */
   fault: string | undefined;
+  /** Hash of what was last released by a process of this disk; undefined: the disk was put back, and knows of nothing. */
+  released: string | undefined;
 
   constructor(chance: SeededChance) {
     this.#chance = chance;
@@ -43,6 +48,7 @@ export class ServerDisk {
   }
 
   restore(image: DiskImage): void {
+    this.released = undefined;
     this.#cached = new Map(
       [...image].map(([path, text]) => [path, { ino: ++this.#inodes, cached: text, durable: text }]),
     );
@@ -82,7 +88,8 @@ export class ServerDisk {
       act();
     };
     const synced = async (act: () => void) => {
-      await process.sleep(this.#chance.next() * syncMsMax);
+      const msMax = this.#chance.happens(hesitates) ? hesitationMsMax : syncMsMax;
+      await process.sleep(this.#chance.next() * msMax);
       failing();
       act();
     };

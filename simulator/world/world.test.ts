@@ -51,7 +51,7 @@ test('a power loss leaves what was synced, and any part of the rest', async () =
       await file.writeFile('second');
       await disk.rename('/s/state.json.tmp', '/s/state.json');
     });
-    await scheduler.run(100);
+    await scheduler.run(700);
     expect(server.durable('/s/state.json')).toBe('first');
     server.losePower();
     left.add(server.image().get('/s/state.json'));

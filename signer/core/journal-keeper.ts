@@ -1,0 +1,59 @@
+/**
+ * The journal, at most one line behind what was released. A signature's line is in the state file (`lastEntry`) before the signature leaves, so
+ * that an answer waits for one write and not for two. From there it comes into the journal behind the answer: before the state
+ * goes on to the next line, or, where the process ended in between, at the next start.
+ */
+
+import type { JournalEntry } from '../../protocol/signer-control.ts';
+import { Refusal } from '../refusal.ts';
+import { type Meter, timed } from './meter.ts';
+import type { Clock, Journal } from './ports.ts';
+
+export interface JournalKeeperParts {
+  journal: Journal;
+  clock: Clock;
+  meter?: Meter | undefined;
+}
+
+export class JournalKeeper {
+  readonly #parts: JournalKeeperParts;
+  /** The line that the journal lacks. */
+  #behind: JournalEntry | undefined;
+  #appending: Promise<void> = Promise.resolve();
+
+  constructor(parts: JournalKeeperParts) {
+    this.#parts = parts;
+  }
+
+  /** At a start: what the former process left. @param entry of the state as it was found */
+  async catchUp(entry: JournalEntry | undefined): Promise<void> {
+    if (entry && !(await this.#parts.journal.has(entry))) this.note(entry);
+  }
+
+  /** Begins to write a line, which nobody waits for now. `settle` was called before. */
+  note(entry: JournalEntry): void {
+    this.#behind = entry;
+    this.#appending = this.#append(entry).catch(() => {});
+  }
+
+  /** Resolves when the journal lacks nothing: what could not be written is tried once more. @throws Refusal */
+  async settle(): Promise<void> {
+    await this.#appending;
+    if (!this.#behind) return;
+    try {
+      await this.#append(this.#behind);
+    } catch (error) {
+      throw new Refusal(
+        'state-unwritten',
+        'the journal could not be written, so nothing more is signed; make room or mend the disk, and signing goes on by itself',
+        { cause: error },
+      );
+    }
+  }
+
+  async #append(entry: JournalEntry): Promise<void> {
+    const { journal, clock, meter } = this.#parts;
+    await timed(meter, clock, 'journal', () => journal.append(entry));
+    this.#behind = undefined;
+  }
+}
