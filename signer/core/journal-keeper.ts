@@ -30,10 +30,13 @@ export class JournalKeeper {
     if (entry && !(await this.#parts.journal.has(entry))) this.note(entry);
   }
 
-  /** Begins to write a line, which nobody waits for now. `settle` was called before. */
+  /** Has a line written once the answer is on its way: nobody waits for it now. `settle` was called before. */
   note(entry: JournalEntry): void {
     this.#behind = entry;
-    this.#appending = this.#append(entry).catch(() => {});
+    this.#appending = this.#parts.clock
+      .sleep(0)
+      .then(() => this.#append(entry))
+      .catch(() => {});
   }
 
   /** Resolves when the journal lacks nothing: what could not be written is tried once more. @throws Refusal */

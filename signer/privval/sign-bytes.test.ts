@@ -1,10 +1,29 @@
 /** Vectors of CometBFT: types/vote_test.go `TestVoteSignBytesTestVectors`, privval/msgs_test.go `TestPrivvalVectors`. */
 
 import { createHash } from 'node:crypto';
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { encodeFrame } from './frame.ts';
 import { MessageSchema } from './gen/privval_pb.ts';
-import { ProposalSchema, VoteSchema } from './gen/types_pb.ts';
+import {
+  BlockIDSchema,
+  CanonicalBlockIDSchema,
+  CanonicalPartSetHeaderSchema,
+  CanonicalProposalSchema,
+  CanonicalVoteExtensionSchema,
+  CanonicalVoteSchema,
+  ProposalSchema,
+  TimestampSchema,
+  VoteSchema,
+} from './gen/types_pb.ts';
 import { isNilBlockId, proposalSignBytes, voteExtensionSignBytes, voteSignBytes } from './sign-bytes.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -125,4 +144,81 @@ test('messages are as CometBFT encodes them', () => {
     expect([sum.case, hex(toBinary(MessageSchema, message))]).toEqual([sum.case, expected]);
     expect(fromBinary(MessageSchema, Buffer.from(expected, 'hex'))).toEqual(message);
   }
+});
+
+const bytes = fc.uint8Array({ maxLength: 40 });
+const blockIds = fc.option(
+  fc
+    .record({
+      hash: bytes,
+      partSetHeader: fc.option(fc.record({ total: fc.nat(), hash: bytes }), { nil: undefined }),
+    })
+    .map(({ hash, partSetHeader }) =>
+      create(BlockIDSchema, { hash, ...(partSetHeader ? { partSetHeader } : {}) }),
+    ),
+  { nil: undefined },
+);
+const timestamps = fc.option(
+  fc
+    .record({ seconds: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), nanos: fc.integer() })
+    .map((init) => create(TimestampSchema, init)),
+  { nil: undefined },
+);
+const messages = fc.record({
+  type: fc.oneof(fc.constantFrom(0, 1, 2, 32), fc.integer()),
+  height: fc.oneof(fc.bigInt(0n, 3n), fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n)),
+  round: fc.oneof(fc.nat(2), fc.integer()),
+  polRound: fc.oneof(fc.constant(-1), fc.integer()),
+  blockId: blockIds,
+  timestamp: timestamps,
+  extension: bytes,
+  chainId: fc.oneof(fc.constant(''), fc.string({ unit: 'grapheme', maxLength: 60 })),
+});
+
+test('what is written field by field is what the schema’s own encoder writes', () => {
+  const delimited = <Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>) =>
+    hex(encodeFrame(toBinary(schema, message)));
+  fc.assert(
+    fc.property(
+      messages,
+      ({ type, height, round, polRound, blockId, timestamp: given, extension, chainId: chain }) => {
+        const timestamp = given ?? create(TimestampSchema, { seconds: -62_135_596_800n });
+        // A nil block is left out; one that is not has its part set header always.
+        const canonical = isNilBlockId(blockId)
+          ? {}
+          : {
+              blockId: create(CanonicalBlockIDSchema, {
+                hash: blockId?.hash ?? new Uint8Array(),
+                partSetHeader: create(CanonicalPartSetHeaderSchema, {
+                  total: blockId?.partSetHeader?.total ?? 0,
+                  hash: blockId?.partSetHeader?.hash ?? new Uint8Array(),
+                }),
+              }),
+            };
+        const at = { height, round: BigInt(round), chainId: chain };
+        expect(hex(voteSignBytes(chain, { type, height, round, blockId, timestamp: given }))).toBe(
+          delimited(
+            CanonicalVoteSchema,
+            create(CanonicalVoteSchema, { ...at, type, timestamp, ...canonical }),
+          ),
+        );
+        expect(hex(proposalSignBytes(chain, { height, round, polRound, blockId, timestamp: given }))).toBe(
+          delimited(
+            CanonicalProposalSchema,
+            create(CanonicalProposalSchema, {
+              ...at,
+              type: 32,
+              polRound: BigInt(polRound),
+              timestamp,
+              ...canonical,
+            }),
+          ),
+        );
+        expect(hex(voteExtensionSignBytes(chain, { height, round, extension }))).toBe(
+          delimited(CanonicalVoteExtensionSchema, create(CanonicalVoteExtensionSchema, { ...at, extension })),
+        );
+      },
+    ),
+    { numRuns: 1000 },
+  );
 });
