@@ -106,7 +106,7 @@ export function signerPage(root: string): string {
       ],
     }),
     '## Journal',
-    '`journal.jsonl` in the state folder: one line a released signature, on disk before the signature leaves.',
+    '`journal.jsonl` in the state folder: one line a released signature; the last one may still be in `state.json` alone (`lastEntry`), where each is before its signature leaves.',
     schemaTable({
       root,
       schema: journalEntry,
