@@ -61,6 +61,16 @@ const networkCodes: Record<string, string> = {
   EHOSTUNREACH: 'no way to that host',
 };
 
+/** Of the file system; Node's own message has the place, and no remedy. */
+const fileCodes: Record<string, string> = {
+  EACCES: "this user may not read or write it: run the command as its owner, or change the file's mode",
+  EEXIST: 'a file is where a folder is to be: move it away, or name another folder',
+  EISDIR: 'a folder is where a file is to be: name a file',
+  ENOSPC: 'the disk is full: make room, and run the command again',
+  ENOTDIR: 'a file is where a folder is to be: move it away, or name another folder',
+  EROFS: 'the disk can only be read: name a place on another',
+};
+
 /** Codes of Node's TLS that mean: another authority signed the certificate. */
 const trustCodes = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -93,6 +103,8 @@ export function describeError(error: unknown, place?: string): string {
     }
     const remedy = awsRemedies[error.name];
     if (remedy) return `${at}${error.name}: ${error.message}; ${remedy}`;
+    const fileRemedy = code === undefined ? undefined : fileCodes[code];
+    if (fileRemedy) return `${error.message}; ${fileRemedy}`;
     return error.message || error.name;
   }
   return String(error);

@@ -25,6 +25,8 @@ const healthSeconds = 2;
 const cooldownSeconds = 60;
 const wholeMsMax = 90_000;
 const checkEveryMs = 100;
+/** Of what is shown to be tried: with it the lines fit 80 columns. */
+const commandWidth = 44;
 
 export async function up(options: UpOptions): Promise<number> {
   const startedMs = performance.now();
@@ -146,7 +148,8 @@ function head(fleet: LocalFleet): string[] {
   const chain = file.chain.standIn ? `${file.chain.chainId} (a stand-in, no real chain)` : file.chain.chainId;
   return [
     `fleet ${file.fleet} · chain ${chain} · blocks of ${file.blockSeconds} s`,
-    `cloud ${ready.https} · MQTT ${ready.mqtt} · CA ${ready.ca} · logs in ${data}/nodes/*/logs`,
+    `cloud ${ready.https} · MQTT ${ready.mqtt} · CA ${ready.ca}`,
+    `logs in ${data}/nodes/*/logs`,
   ];
 }
 
@@ -159,14 +162,16 @@ function foot(fleet: LocalFleet, watch: FleetWatch | undefined): string[] {
     .find(({ name }) => nodes.find(({ node }) => node === name)?.role === 'active');
   const gaiad = active?.gaiad()?.pid;
   const where = fleet.data === resolve(defaultData(process.env)) ? '' : ` --data ${fleet.data}`;
+  const { fleet: name } = fleet.file;
+  const acts = [
+    [`npx beam failover ${name}${where}`, 'planned: no block is missed'],
+    [`npx beam shadow edit ${name}_${standby} role role=active${where}`, 'the same, by the shadow'],
+    ...(gaiad === undefined ? [] : [[`kill -9 ${gaiad}`, "the active's gaiad dies"]]),
+    ['npx beam drill --local --fault host', 'a rehearsal on its own fleet'],
+  ];
   return [
     'Try, in another terminal:',
-    `  npx beam failover ${fleet.file.fleet}${where}                 a planned switch: no block is missed`,
-    `  npx beam shadow edit ${fleet.file.fleet}_${standby} role '{"role":"active"}'${where}   the same, by the shadow`,
-    ...(gaiad === undefined
-      ? []
-      : [`  kill -9 ${gaiad}                 the active's gaiad: the standby takes over`]),
-    '  npx beam drill --local --fault host   a rehearsal with a fleet of its own',
+    ...acts.map(([command = '', does]) => `  ${command.padEnd(commandWidth)}  ${does}`),
     'Ctrl-C ends everything; started again it goes on from here.',
   ];
 }

@@ -256,6 +256,9 @@ test('a bad overlay and a malformed shadow touch nothing; stopped is stopped, ru
   await eventually(() => paths().includes('config.toml/p2p.pecks'), waitMs);
   await desire('gaiad', { config: 'nonsense', run: 'sometimes' });
   await eventually(() => paths().includes('config') && paths().includes('run'), waitMs);
+  expect((await readPilotStatus(root)).gaiad.rejected.map(({ path }) => path)).toEqual(paths());
+  const told = () => heard.filter(({ topic }) => topic.endsWith('/alert/config-rejected'));
+  await eventually(() => told().length === 2, waitMs);
   expect(gaiadPid()).toBe(pid);
   expect(reported('gaiad').state).toBe('running');
 

@@ -17,7 +17,7 @@ import { MessageMaker } from './cloud/messages.ts';
 import type { Section } from './cloud/shadow-document.ts';
 import { readDesiredGaiad } from './gaiad/desired-gaiad.ts';
 import { followSigner, noAbsence, type SignerAbsence } from './gaiad/node-faults.ts';
-import { type Gaiad, openGaiad } from './gaiad/open-gaiad.ts';
+import { type Gaiad, openGaiad, tellRejected } from './gaiad/open-gaiad.ts';
 import { NodeRpc } from './gaiad/rpc.ts';
 import { type SupervisorInputs, supervisorInputs } from './gaiad/supervisor-inputs.ts';
 import type { WatchedGaiadInputs } from './gaiad/watched-gaiad.ts';
@@ -225,7 +225,10 @@ export class Pilot {
   #desired(shadow: ShadowName, desired: Section | undefined): void {
     if (shadow === 'role') this.#role.take(desired);
     if (shadow !== 'gaiad') return;
+    const before = this.#desiredGaiad?.rejected ?? [];
     this.#desiredGaiad = readDesiredGaiad(desired);
+    const { rejected } = this.#desiredGaiad;
+    if (rejected.length > 0 && !isDeepStrictEqual(rejected, before)) tellRejected(this.#teller, rejected);
     if (this.#desiredAtMs === 0) this.#desiredAtMs = this.#clock.monotonicMs();
     this.#gaiad.poke();
     this.#reportGaiad();
@@ -285,10 +288,15 @@ export class Pilot {
     return desiredOverlay(this.#desiredGaiad.config, overlayHash, nowMs - this.#desiredAtMs);
   }
 
-  #reportGaiad(): void {
+  /** What is malformed never comes as far as the overlay's own check. */
+  #gaiadNow(): ReportedGaiad {
     const { reported } = this.#gaiad;
     const malformed = this.#desiredGaiad?.rejected ?? [];
-    const now: ReportedGaiad = malformed.length > 0 ? { ...reported, rejected: malformed } : reported;
+    return malformed.length > 0 ? { ...reported, rejected: malformed } : reported;
+  }
+
+  #reportGaiad(): void {
+    const now = this.#gaiadNow();
     if (isDeepStrictEqual(now, this.#gaiadReported)) return;
     this.#gaiadReported = now;
     this.#cloud?.report('gaiad', now);
@@ -339,7 +347,7 @@ export class Pilot {
     return {
       home: this.#home,
       role: this.#role.reported,
-      gaiad: this.#gaiad.reported,
+      gaiad: this.#gaiadNow(),
       chain: this.#chain.view,
       node: this.#chain.node,
       signer: signer && { up: signer.up, status: signer.status },

@@ -8,6 +8,8 @@ interface Options {
   mqttPort: number;
   httpsPort: number;
   httpPort?: number;
+  credentialsPort?: number;
+  awsRates?: boolean;
   host?: string;
   json?: boolean;
 }
@@ -120,7 +122,13 @@ export function addCloud(program: Command): void {
       'the same without TLS, on this machine alone (default: not served)',
       wholeNumber(0, 65_535),
     )
+    .option(
+      '--credentials-port <port>',
+      'port of the credentials provider; 0: a free one (default: the one behind --https-port, where it is free)',
+      wholeNumber(0, 65_535),
+    )
     .option('--host <address>', 'what to listen on (default: 127.0.0.1, this machine alone)')
+    .option('--aws-rates', "AWS's rates hold: connects, publishes and bytes a second, requests to shadows")
     .option('--json', 'print the ready line as JSON')
     .addHelpText(
       'after',

@@ -102,10 +102,7 @@ function supervisorEvents({ teller, onProcess, onChange }: GaiadParts): Supervis
     },
     onApplied: ({ lastGood }, changed) =>
       teller.event('config-applied', `gaiad is healthy with overlay ${lastGood}`, { changed }),
-    onRejected: ({ rejected }) =>
-      teller.alert('config-rejected', 'warning', `An overlay was rejected: ${describe(rejected)}`, {
-        rejected,
-      }),
+    onRejected: ({ rejected }) => tellRejected(teller, rejected),
     onRolledBack: ({ rejected }, reason) =>
       teller.alert(
         'config-rolled-back',
@@ -115,6 +112,13 @@ function supervisorEvents({ teller, onProcess, onChange }: GaiadParts): Supervis
       ),
     onChange,
   };
+}
+
+/** Also for what is malformed, and never comes to be checked. */
+export function tellRejected(teller: Teller, rejected: readonly RejectedSetting[]): void {
+  teller.alert('config-rejected', 'warning', `An overlay was rejected: ${describe(rejected)}`, {
+    rejected: [...rejected],
+  });
 }
 
 function describe(rejected: readonly RejectedSetting[]): string {

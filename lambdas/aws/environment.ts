@@ -23,5 +23,7 @@ export const clientSettings = {
   requestHandler: {
     connectionTimeout: callBounds.connectMsMax,
     requestTimeout: callBounds.answerMsMax,
+    // Without it the handler only warns, and waits on.
+    throwOnRequestTimeout: true,
   },
 };

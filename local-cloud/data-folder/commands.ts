@@ -53,9 +53,14 @@ export async function backupFolder(dataDir: string, file: string): Promise<{ run
   if (!existsSync(dataDir)) throw new StoreError(`There is no folder ${dataDir}.`);
   const target = resolve(file);
   if (existsSync(target)) throw new StoreError(`${target} is there already. Name another file.`);
+  if (!existsSync(dirname(target))) {
+    throw new StoreError(
+      `There is no folder ${dirname(target)} to write it into. Make it, or name another file.`,
+    );
+  }
   const temporary = `${target}.${process.pid}.tmp`;
-  // Secrets are in it: the CA's key, the access key.
-  const out = createWriteStream(temporary, { flags: 'wx', mode: 0o600 });
+  // Secrets are in it: the CA's key, the access key. Opened here: a stream would tell of a failure when nobody listens yet.
+  const out = createWriteStream(temporary, { fd: openSync(temporary, 'wx', 0o600) });
   try {
     const answer = await askRunning(dataDir, 'backup');
     if (answer) await receive(answer, out);
@@ -75,6 +80,7 @@ export async function backupFolder(dataDir: string, file: string): Promise<{ run
     syncFolder(dirname(target));
     return { running: answer !== undefined };
   } catch (error) {
+    out.destroy();
     rmSync(temporary, { force: true });
     throw error;
   }

@@ -243,6 +243,7 @@ test('a restored folder has everything; its sign record is another one, sealed, 
   const file = join(folder, 'backup');
   await backupFolder(data, file);
   await expect(backupFolder(data, file)).rejects.toThrow(/is there already/);
+  await expect(backupFolder(data, join(folder, 'nowhere/b'))).rejects.toThrow(/There is no folder .*nowhere/);
   await expect(restoreBackup(file, data)).rejects.toThrow(/is not empty/);
   const before = readFileSync(join(data, 'credentials/ca-key.pem'), 'utf8');
   data = join(folder, 'restored');

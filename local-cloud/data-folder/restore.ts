@@ -177,7 +177,8 @@ async function readBackup(
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    throw notWhole(error instanceof z.ZodError ? 'a line is of another kind' : String(error), error);
+    const why = error instanceof Error ? error.message : String(error);
+    throw notWhole(error instanceof z.ZodError ? 'a line is of another kind' : why, error);
   } finally {
     source.destroy();
   }

@@ -1,7 +1,7 @@
 /** Shows a fleet while it runs: on a terminal a table that is drawn over, elsewhere plain lines. */
 
 import type { FleetView } from './fleet-view.ts';
-import { type Pids, paint, renderTable, summaryLine } from './table.ts';
+import { type Pids, paint, renderTable, summaryLine, wrap } from './table.ts';
 
 export interface ScreenOptions {
   out: NodeJS.WriteStream;
@@ -15,10 +15,13 @@ export interface ScreenOptions {
 
 /** The last words shown under the table. */
 const recentMax = 8;
+/** They go on below their time. */
+const recentIndent = ' '.repeat('hh:mm:ss  '.length);
 const drawEveryMs = 500;
 /** Where there is no terminal, the fleet's state is told so often. */
 const summaryEveryMs = 30_000;
 const widthDefault = 120;
+const rowsDefault = 50;
 
 export class Screen {
   readonly #options: ScreenOptions;
@@ -58,7 +61,7 @@ export class Screen {
   /** Draws from now on. */
   start(): void {
     if (!this.#live) {
-      for (const text of this.#lines(widthDefault)) this.#options.out.write(`${text}\n`);
+      for (const text of this.#lines(widthDefault, rowsDefault)) this.#options.out.write(`${text}\n`);
       this.#timer = setInterval(() => {
         if (this.#view) this.event(summaryLine(this.#view));
       }, summaryEveryMs);
@@ -74,22 +77,27 @@ export class Screen {
     this.#drawnLines = 0;
   }
 
-  #lines(width: number): string[] {
+  #lines(width: number, rows: number): string[] {
     const { head, foot, pids, nowMs } = this.#options;
     const table = this.#view
       ? renderTable(this.#view, { width, colour: this.#colour, nowMs: nowMs(), pids: pids() })
       : [];
-    const dim = (text: string) => (this.#colour ? paint(text.slice(0, width), 'dim') : text);
-    const cut = (text: string) => (this.#live ? text.slice(0, width) : text);
-    const recent = this.#recent.length > 0 ? ['', ...this.#recent.map((text) => dim(text))] : [];
-    return [...head().map(cut), '', ...table, '', ...foot().map(cut), ...recent];
+    const dim = (text: string) => (this.#colour ? paint(text, 'dim') : text);
+    const fit = (text: string) => (this.#live ? wrap(text, width) : [text]);
+    const recent = this.#recent.flatMap((text) => wrap(text, width, recentIndent));
+    const above = [...head().flatMap(fit), '', ...table, '', ...foot().flatMap(fit)];
+    if (recent.length === 0) return above;
+    // What came last is what is to be seen.
+    const room = Math.max(0, rows - above.length - 1);
+    return [...above, '', ...(room === 0 ? [] : recent.slice(-room).map(dim))];
   }
 
   #draw(): void {
     const { out } = this.#options;
     const width = Math.max(40, (out.columns ?? widthDefault) - 1);
     // One row is the cursor's own: more would scroll, and the next drawing miss its place.
-    const lines = this.#lines(width).slice(0, Math.max(1, (out.rows ?? 50) - 1));
+    const rows = Math.max(1, (out.rows ?? rowsDefault) - 1);
+    const lines = this.#lines(width, rows).slice(0, rows);
     const back = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A\r` : '';
     out.write(`${back}\u001b[J${lines.join('\n')}\n`);
     this.#drawnLines = lines.length;

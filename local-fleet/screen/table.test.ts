@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { HealthMessage } from '../../protocol/topics.ts';
 import { applyMessage, emptyView, type FleetView, whatIsMissing } from './fleet-view.ts';
-import { renderTable, summaryLine } from './table.ts';
+import { renderTable, summaryLine, wrap } from './table.ts';
 
 const nowMs = 1_000_000;
 
@@ -65,7 +65,9 @@ test('no line is wider than the terminal, with colour or without', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters
     expect(line.replace(/\u001b\[\d+m/g, '').length).toBeLessThanOrEqual(40);
   }
-  expect(renderTable(empty, { width: 40, colour: false, nowMs, pids: {} })[1]).toContain('a     local-1  -');
+  expect(renderTable(empty, { width: 40, colour: false, nowMs, pids: {} })[1]).toContain(
+    'a     -          -  -      -',
+  );
 });
 
 test('a fleet is whole once one is active, one hot standby, and the sentries run', () => {
@@ -122,4 +124,26 @@ test('alerts and requests read as sentences', () => {
     ],
   ]);
   expect(lines).toEqual(['b asks for the role: the holder yields (epoch 1)', 'a: critical: gaiad ended.']);
+});
+
+test('on a narrow terminal columns that can be spared go, so that no other is cut', () => {
+  const pids = { a: { pilot: 31_011, signer: 31_012, gaiad: 31_013 } };
+  const lines = renderTable(whole, { width: 79, colour: false, nowMs, pids });
+  expect(lines.slice(0, 2)).toEqual([
+    'NODE  ROLE     HEIGHT  MISSED  GAIAD          SIGNER        PILOT',
+    'a     active      120   1/100  running 31013  active 31012  connected 31011',
+  ]);
+});
+
+test('long lines go on indented, broken between words where there are some', () => {
+  expect(wrap('12:00:00  a: the reason is told whole', 20, '          ')).toEqual([
+    '12:00:00  a: the',
+    '          reason is',
+    '          told whole',
+  ]);
+  expect(wrap('  --data /a/folder/with/a/long/name', 16)).toEqual([
+    '  --data',
+    '  /a/folder/with',
+    '  /a/long/name',
+  ]);
 });

@@ -44,7 +44,22 @@ export function renderTable(view: FleetView, options: TableOptions): string[] {
     ...Object.values(view.nodes).map((node) => nodeRow(node, options)),
   ];
   const widths = heading.map((_, column) => Math.max(...rows.map((row) => row[column]?.text.length ?? 0)));
-  return rows.map((row) => joinCells(row, widths, options));
+  const shown = columnsThatFit(widths, options.width);
+  const of = <T>(all: readonly T[]) => all.filter((_, column) => shown.has(column));
+  return rows.map((row) => joinCells(of(row), of(widths), options));
+}
+
+/** On a narrow terminal these go, in this order, rather than whatever is last. */
+const dispensable = ['ZONE', 'PEERS', 'EPOCH', 'MISSED'];
+
+function columnsThatFit(widths: readonly number[], width: number): Set<number> {
+  const shown = new Set(widths.keys());
+  const room = () => [...shown].reduce((sum, column) => sum + (widths[column] ?? 0), 2 * (shown.size - 1));
+  for (const name of dispensable) {
+    if (room() <= width) break;
+    shown.delete(heading.findIndex(([text]) => text === name));
+  }
+  return shown;
 }
 
 function nodeRow(node: NodeView, { nowMs, pids }: TableOptions): Cell[] {
@@ -107,6 +122,21 @@ function joinCells(row: readonly Cell[], widths: readonly number[], { width, col
 
 export function paint(text: string, colour: Colour): string {
   return `\u001b[${codes[colour]}m${text}\u001b[0m`;
+}
+
+/** Broken between words (a longer word as well), what follows the first line indented. */
+export function wrap(text: string, width: number, indent = '  '): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    // A line's own indent is no place to break at.
+    const start = rest.length - rest.trimStart().length;
+    const space = rest.lastIndexOf(' ', width);
+    const at = space > start ? space : width;
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = `${indent}${rest.slice(at).trimStart()}`;
+  }
+  return [...lines, rest];
 }
 
 /** One line for logs: `height 120: a active (epoch 1), b standby, s1 sentry, s2 sentry; 0 missed of 100`. */

@@ -171,6 +171,8 @@ describe('shadows', () => {
     ['role', ['desired.role=active'], /members of `desired` alone/],
     ['status', ['nodeId=x'], /reports there/],
     ['gaiad', ['run=perhaps'], /run/],
+    ['role', ['rol=active'], /"rol"/],
+    ['gaiad', ['config.config.toml.p2p.pex=false'], /config: .*"config"/],
   ])('%s %p is refused before it is sent', async (shadow, assignments, message) => {
     await expect(editShadow(operator, { thing: 'demo_c', shadow, assignments })).rejects.toThrow(message);
   });

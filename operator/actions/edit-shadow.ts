@@ -6,6 +6,7 @@ import { parseThingName } from '../../protocol/names.ts';
 import {
   desiredGaiad,
   desiredRole,
+  overlay,
   type ShadowName,
   shadowBytesMax,
   shadowNames,
@@ -147,9 +148,10 @@ function parseValue(text: string): Json {
   }
 }
 
+/** Strict: a server passes over a member that it does not know, and so would a mistyped edit be. */
 const desiredSchemas: Record<ShadowName, z.ZodType | undefined> = {
-  role: desiredRole.partial(),
-  gaiad: desiredGaiad,
+  role: desiredRole.partial().strict(),
+  gaiad: desiredGaiad.extend({ config: overlay.strict().optional() }).strict(),
   // Pilots alone write there.
   status: undefined,
 };
@@ -174,7 +176,7 @@ function checkedPatch(shadow: ShadowName, patch: Record<string, Json>): Record<s
   const checked = schema.safeParse(withoutNulls(patch));
   if (!checked.success) {
     const faults = checked.error.issues
-      .map(({ path, message }) => `${path.join('.')}: ${message}`)
+      .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
       .join('; ');
     throw new InvalidInputError(`that can't be desired of the ${shadow} shadow: ${faults}`);
   }

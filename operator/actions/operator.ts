@@ -77,6 +77,8 @@ export function connectOperator({
       httpsAgent: new Agent({ keepAlive: true, ...(ca === undefined ? {} : { ca: readFileSync(ca) }) }),
       connectionTimeout: connectionTimeoutMs,
       requestTimeout: requestTimeoutMs,
+      // Without it the handler only warns, and waits on.
+      throwOnRequestTimeout: true,
     }),
   };
   return {

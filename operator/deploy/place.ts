@@ -37,6 +37,8 @@ export function connectForDeploy({ region, endpoint, ca, credentials }: Operator
       httpsAgent: new Agent({ keepAlive: true, ...(ca === undefined ? {} : { ca: readFileSync(ca) }) }),
       connectionTimeout: connectionTimeoutMs,
       requestTimeout: requestTimeoutMs,
+      // Without it the handler only warns, and waits on.
+      throwOnRequestTimeout: true,
     }),
   };
   const clients = {
