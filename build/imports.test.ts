@@ -48,7 +48,7 @@ const mayImport: Record<string, string[]> = {
     'lambdas',
   ],
 };
-/** Tests may reach for the real part beside them. */
+/** Tests, and the fixtures that only they import, may reach for the real part beside them. */
 const testsMayImport: Record<string, string[]> = {
   signer: ['local-cloud'],
   lambdas: ['local-cloud'],
@@ -88,6 +88,8 @@ const graph = new Map(
   ]),
 );
 
+const isOfTests = (file: string) => /(\.test|-fixture)\.ts$/.test(file);
+
 /** Each import that the table does not allow, as `from -> to`. */
 function forbidden(imports: ReadonlyMap<string, readonly string[]>): string[] {
   return [...imports].flatMap(([from, targets]) => {
@@ -96,10 +98,14 @@ function forbidden(imports: ReadonlyMap<string, readonly string[]>): string[] {
       'package.json',
       folder,
       ...(mayImport[folder] ?? []),
-      ...(/\.test\.ts$/.test(from) ? (testsMayImport[folder] ?? []) : []),
+      ...(isOfTests(from) ? (testsMayImport[folder] ?? []) : []),
     ];
     return targets
-      .filter((target) => !allowed.some((place) => target === place || target.startsWith(`${place}/`)))
+      .filter(
+        (target) =>
+          !allowed.some((place) => target === place || target.startsWith(`${place}/`)) ||
+          (isOfTests(target) && !isOfTests(from)),
+      )
       .map((target) => `${from} -> ${target}`);
   });
 }
@@ -126,6 +132,7 @@ function circle(imports: ReadonlyMap<string, readonly string[]>): string[] | und
 
 test('the checks can fail', () => {
   expect(forbidden(new Map([['protocol/a.ts', ['signer/b.ts']]]))).toEqual(['protocol/a.ts -> signer/b.ts']);
+  expect(forbidden(new Map([['signer/a.ts', ['signer/b-fixture.ts']]]))).toHaveLength(1);
   expect(
     circle(
       new Map([
