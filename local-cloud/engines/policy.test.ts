@@ -164,5 +164,6 @@ test('a pattern of many wildcards is decided at once', () => {
   const slow = allow(arn(`topic/${'*a'.repeat(100)}b`));
   const started = performance.now();
   expect(decide(slow, 'iot:Publish', `topic/${'a'.repeat(250)}`)).toBe('not-allowed');
-  expect(performance.now() - started).toBeLessThan(200);
+  // Way back and forth, it would not end at all; a busy machine may pause for some hundred milliseconds.
+  expect(performance.now() - started).toBeLessThan(1_000);
 });
