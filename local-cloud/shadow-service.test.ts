@@ -11,7 +11,7 @@ let published: { tail: string; payload: Record<string, unknown> }[] = [];
 let nowMs = 1_700_000_000_000;
 const failures: unknown[] = [];
 /** What rules put on disk of a message. */
-let noting: (topic: string) => { noted?: Promise<void> } = () => ({});
+let noting: (topic: string) => { noted?: Promise<void>; refused?: Error } = () => ({});
 const key = { thing: 'demo_a', shadow: 'role' };
 const hopsSeen: (number | undefined)[] = [];
 
@@ -93,6 +93,24 @@ test('when the disk fails, every request of that moment is refused, and the shad
   expect(failures.length).toBeGreaterThan(0);
   Object.defineProperty(store.shadows, 'put', { configurable: true, value: put });
   expect((await shadows.request(key, 'update', update(4), { via: 'mqtt' })).payload.version).toBe(2);
+});
+
+test('what rules can not take is refused whole: the shadow is as it was, and no rule hears of it later', async () => {
+  const shadows = service();
+  const note = (id: string) => ({ noted: store.ruleMessages.put(id, {} as never) });
+  noting = (topic) => (topic.endsWith('/accepted') ? note('1') : { refused: new Error('rules are behind') });
+  const refused = await shadows.request(key, 'update', update(1), { via: 'mqtt' });
+  expect(refused).toMatchObject({ tail: 'update/rejected', payload: { code: 500 } });
+  // As many as the queue takes, but for one.
+  const waiting = Array.from({ length: 9_999 }, () => store.presence.put('a', 1));
+  noting = (topic) => (topic.endsWith('/documents') ? note('2') : {});
+  const taken = shadows.request(key, 'update', update(2), { via: 'mqtt' });
+  const late = shadows.request({ thing: 'demo_b' }, 'update', update(3), { via: 'mqtt' });
+  await Promise.all(waiting);
+  expect(await taken).toMatchObject({ tail: 'update/accepted', payload: { version: 1 } });
+  expect(await late).toMatchObject({ tail: 'update/rejected', payload: { code: 500 } });
+  expect([...store.shadows.entries()].map(([id]) => id)).toEqual(['demo_a role']);
+  expect([...store.ruleMessages.entries()].map(([id]) => id)).toEqual(['2']);
 });
 
 test('over HTTPS, what changes a shadow is published, refusals and reads are not', async () => {

@@ -87,15 +87,32 @@ export function createShadowService(
       current = outcome.store ?? current;
       return { request, outcome };
     });
-    // Asked for at one go, so that it shares a sync.
     const stored: Promise<void>[] = [];
-    if (current !== before && current !== undefined) stored.push(store.shadows.put(id, current));
-    const prepared = outcomes.map(({ request, outcome: { answer, messages } }) => {
-      const announced = prepare(request, messages);
-      for (const { noted } of announced) if (noted) stored.push(noted);
-      return { request, answer, announced };
+    const prepareAll = () =>
+      outcomes.map(({ request, outcome: { answer, messages } }) => {
+        const announced = prepare(request, messages);
+        for (const { refused, noted } of announced) {
+          if (refused) throw refused;
+          if (noted) stored.push(noted);
+        }
+        return { request, answer, announced };
+      });
+    const changed = current === before ? undefined : current;
+    if (changed === undefined) {
+      const prepared = prepareAll();
+      if (stored.length > 0) await Promise.all(stored);
+      return prepared;
+    }
+    let allStored: Promise<unknown> = Promise.resolve();
+    // One step, refused or on disk as a whole: of a shadow that changed without its rules nobody would hear.
+    const prepared = await store.transact(() => {
+      stored.push(store.shadows.put(id, changed));
+      const made = prepareAll();
+      allStored = Promise.all(stored);
+      allStored.catch(() => undefined);
+      return made;
     });
-    if (stored.length > 0) await Promise.all(stored);
+    await allStored;
     return prepared;
   }
 

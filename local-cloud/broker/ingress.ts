@@ -33,11 +33,20 @@ export interface MessageTaker {
     payload: LazyBytes,
     origin: MessageMeta & { properties?: MessageProperties },
     isAcknowledged: boolean,
-  ): { noted?: Promise<void>; run(): Promise<void> } | undefined;
+  ): Taken | undefined;
+}
+
+export interface Taken {
+  /** Why the rules can't take an acknowledged message now: nothing of it goes to disk, and `run` does nothing. */
+  refused?: Error;
+  noted?: Promise<void>;
+  run(): Promise<void>;
 }
 
 /** A message of the cloud's own, not sent yet. */
 export interface Announcement {
+  /** Why it can't be sent now; nothing of it is on disk. */
+  refused?: Error;
   /** What has to be on disk before anybody is told; left out: nothing. */
   noted?: Promise<void>;
   /** To rules, listeners and subscribers. */
@@ -146,6 +155,7 @@ export function createIngress(options: IngressOptions): Ingress {
       const bytes = () => payload;
       const { properties } = message;
       const taken = rules?.take(topic, bytes, properties ? { ...meta, properties } : meta, isAcknowledged);
+      if (taken?.refused) work.push(Promise.reject(taken.refused));
       if (taken?.noted) work.push(taken.noted);
       void taken?.run();
       tellListeners(topic, bytes, meta);
@@ -161,6 +171,7 @@ export function createIngress(options: IngressOptions): Ingress {
     announce(topic, payload, meta, isAcknowledged) {
       const taken = rules?.take(topic, payload, meta, isAcknowledged);
       return {
+        ...(taken?.refused && { refused: taken.refused }),
         ...(taken?.noted && { noted: taken.noted }),
         send() {
           void taken?.run();

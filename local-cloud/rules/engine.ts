@@ -70,6 +70,8 @@ export interface MessageOrigin {
 
 /** A message that rules act on. */
 export interface Taken {
+  /** Why it can't be taken now, as the publisher has to be told; nothing of it goes to disk, and `run` does nothing. */
+  refused?: Error;
   /** When the message is on disk; left out where that is not asked for. */
   noted?: Promise<void>;
   /** Starts the actions at once; resolves when the last one was taken over, or failed. Never throws or rejects. */
@@ -184,7 +186,7 @@ export function createRulesEngine(options: RulesEngineOptions): RulesEngine {
     if (!inbox || !isAcknowledged) return { run: async () => void (await run(firing, message, record.hops)) };
     if (underWay >= underWayMax) {
       const why = `The rules are behind: actions of ${underWayMax} messages are under way`;
-      return { noted: Promise.reject(new Error(why)), run: async () => undefined };
+      return { refused: new Error(why), run: async () => undefined };
     }
     record.rules = firing.map(({ rule }) => rule.ruleName);
     const noted = inbox.add(record, raw);

@@ -117,6 +117,28 @@ test('a step sees what was begun before it, a reader what is on disk alone', asy
   await store.close();
 });
 
+test('what is put within a step is part of it, on disk with all of it or not at all', async () => {
+  const disk = await openFolder(folder);
+  const store = await openStore(disk);
+  const put: Promise<void>[] = [];
+  const failing = store.transact(() => {
+    put.push(store.presence.put('a', 1));
+    throw new Error('no');
+  });
+  await expect(failing).rejects.toThrow('no');
+  await expect(put[0]).rejects.toThrow('no');
+  const step = store.transact(() => {
+    put.push(store.presence.put('b', 1), store.presence.remove('c'));
+    return store.presence.get('b');
+  });
+  expect(store.presence.has('b')).toBe(false);
+  await put[1];
+  expect(store.presence.get('b')).toBe(1);
+  expect(await step).toBe(1);
+  expect([...store.presence.entries()]).toEqual([['b', 1]]);
+  await disk.close();
+});
+
 test('a write that was refused for want of room in the queue is no part of what a later step sees', async () => {
   const disk = await openFolder(folder);
   const store = await openStore(disk);

@@ -15,6 +15,13 @@ export interface Change {
   text: string | undefined;
 }
 
+interface Step {
+  changes: Change[];
+  undo: (() => void)[];
+  /** Those who wrote within it wait for all of it. */
+  waiting: { resolve(): void; reject(error: unknown): void }[];
+}
+
 type LevelEntries = ReturnType<typeof Disk.prototype.level.iterator<string, string>>;
 
 const loadedTogether = 1000;
@@ -24,7 +31,7 @@ export class Writer {
   readonly #disk: Disk;
   readonly #spaces = new Map<string, KeySpace>();
   /** Of the step that is being made; undefined outside of one. */
-  #step: { changes: Change[]; undo: (() => void)[] } | undefined;
+  #step: Step | undefined;
   /** Of the last write. */
   #number = 0;
 
@@ -78,12 +85,27 @@ export class Writer {
     if (refusal) throw refusal;
   }
 
-  async write(change: Change): Promise<void> {
+  /** Within a step: part of it, so that all of it is refused or none. */
+  write(change: Change): Promise<void> {
+    return this.#step ? this.#writeWithin(this.#step, change) : this.#writeAlone(change);
+  }
+
+  async #writeAlone(change: Change): Promise<void> {
     if (this.#disk.writes.failed) await this.#disk.ready();
     this.#mustBeTaken();
     const number = ++this.#number;
     change.space.setPending(change.key, { text: change.text, number });
     await this.#commit([change], number);
+  }
+
+  #writeWithin(step: Step, change: Change): Promise<void> {
+    this.add(change);
+    const written = new Promise<void>((resolve, reject) => {
+      step.waiting.push({ resolve, reject });
+    });
+    // Whoever made the step is told of its failure, too: not everybody who wrote within it may be there to hear.
+    written.catch(() => undefined);
+    return written;
   }
 
   /** Within a step: part of it. */
@@ -101,7 +123,7 @@ export class Writer {
     this.#mustBeTaken();
     if (this.#step) throw new Error('A step within a step');
     const number = ++this.#number;
-    const step = { changes: [] as Change[], undo: [] as (() => void)[] };
+    const step: Step = { changes: [], undo: [], waiting: [] };
     this.#step = step;
     let outcome: { result: T } | { error: unknown };
     try {
@@ -113,9 +135,15 @@ export class Writer {
     } finally {
       this.#step = undefined;
     }
-    // Where there is nothing to write, too: the outcome may rest on what is on its way to the disk.
-    await this.#commit(step.changes, number);
-    if ('error' in outcome) throw outcome.error;
+    try {
+      // Where there is nothing to write, too: the outcome may rest on what is on its way to the disk.
+      await this.#commit(step.changes, number);
+      if ('error' in outcome) throw outcome.error;
+    } catch (error) {
+      for (const { reject } of step.waiting) reject(error);
+      throw error;
+    }
+    for (const { resolve } of step.waiting) resolve();
     return outcome.result;
   }
 
