@@ -46,7 +46,7 @@ export const signRecord = z.object({
   lockHeight: count,
   lockBlock: z.string(),
   lockEpoch: count,
-  /** Random, of the request that wrote the position. For a person who reads the record. */
+  /** Random, of the request that wrote the position: a process that was fenced meanwhile knows its own write by it. */
   attempt: z.string(),
   /** ISO time of the seal, for a person who reads the record; missing before it. */
   sealedAt: z.string().optional(),
