@@ -22,18 +22,18 @@ const resultOf = (lines: string[]): Result => JSON.parse(lines.at(-1) ?? '');
 
 test('fleets under every fault sign nothing twice and recover: a seed of ours, the same on one thread and two', () => {
   const [one, two] = ['1', '2'].map((workers) =>
-    simulate('--seed', '20261127', '--signs', '2000', '--workers', workers, '--json'),
+    simulate('--seed', '20261127', '--signs', '5000', '--workers', workers, '--json'),
   );
   const { seconds: _, ...first } = resultOf(one?.lines ?? []);
   const { seconds: __, ...second } = resultOf(two?.lines ?? []);
   expect(first).toEqual(second);
   expect(one?.status).toBe(0);
   expect(first.conflicts).toBe(0);
-  expect(first.signs).toBeGreaterThanOrEqual(2000);
+  expect(first.signs).toBeGreaterThanOrEqual(5000);
 }, 240_000);
 
 test('a fresh seed: nothing is signed twice', () => {
-  const { lines } = simulate('--signs', '6000', '--json');
+  const { lines } = simulate('--signs', '10000', '--json');
   // What is said names the seed, by which it is found again.
   if (resultOf(lines).conflicts > 0) throw new Error(lines.join('\n'));
   expect(resultOf(lines).signs).toBeGreaterThan(0);
