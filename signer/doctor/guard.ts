@@ -18,12 +18,23 @@ const readMsCritical = 500;
 /** @param refusal why the configuration and the state do not belong together (`refusalOf`) */
 export function guardFindings(reading: StateReading, refusal: Refusal | undefined): Finding[] {
   const check = 'guard';
+  if (!refusal && reading.kind === 'none') {
+    return [
+      {
+        check,
+        level: 'warning',
+        text: 'nothing is signed here: no key was enrolled yet',
+        remedy:
+          'run beam signer enrol (or import) on one server of the fleet, beam signer join on the others',
+      },
+    ];
+  }
   if (refusal || reading.kind !== 'state') {
     return [
       {
         check,
         level: refusal?.code === 'not-enrolled' ? 'warning' : 'critical',
-        text: `nothing is signed here (${refusal?.code ?? reading.kind}): ${refusal?.message ?? 'no state'}`,
+        text: `nothing is signed here (${refusal?.code ?? reading.kind}): ${refusal?.message ?? ('reason' in reading ? reading.reason : '')}`,
         remedy: 'what to do is in the text',
       },
     ];
