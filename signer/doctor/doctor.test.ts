@@ -35,6 +35,7 @@ test('a machine that is as it should be; then each thing that is not is told, wi
   const well = await examine({ home, likely });
   expect(well.filter(({ level }) => level === 'critical')).toEqual([]);
   expect(texts(well, 'copies')).toEqual([expect.stringMatching(/^well: no other copy/)]);
+  expect(texts(well, 'copies')[0]).toContain(join(home, 'gaiad'));
   expect(texts(well, 'record')).toEqual([
     expect.stringMatching(/^well: consistent reads of beam-sign: p50 [\d.]+ ms, p99 [\d.]+ ms, of 30$/),
     'well: the record is held by nobody in epoch 0, at 0/2147483647/precommit',

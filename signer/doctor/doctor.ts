@@ -30,7 +30,8 @@ export interface DoctorOptions {
 /** @throws ConfigError where the configuration itself can't be read */
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
   const home = readHome(options.home);
-  const { look = [], likely = [homedir(), '/home', '/root', '/opt', '/etc/tmkms', '/var/lib'] } = options;
+  const { look = [], likely = [homedir(), '/home', '/root', '/opt', '/srv', '/etc/tmkms', '/var/lib'] } =
+    options;
   const reading = await new DiskStateFile(home.stateDir).load();
   const { publicKey, findings: keyFound } = await keyOf(home, reading);
   const keyFile = home.key.kind === 'file' ? home.key.path : undefined;

@@ -43,6 +43,8 @@ export interface Copy {
 }
 
 export interface Search {
+  /** Those that are there and were searched. */
+  folders: string[];
   copies: Copy[];
   entries: number;
   /** It ended by its bounds of files or time. */
@@ -56,7 +58,7 @@ export async function findCopies(
   except: string | undefined,
 ): Promise<Search> {
   const untilMs = performance.now() + searchMsMax;
-  const found: Search = { copies: [], entries: 0, cut: false };
+  const found: Search = { folders: [], copies: [], entries: 0, cut: false };
   const seen = new Set<string>();
   const own = except && (await realpath(except).catch(() => except));
   const queue = folders.map((folder) => ({ folder: resolve(folder), depth: 0 }));
@@ -65,6 +67,7 @@ export async function findCopies(
     const real = await realpath(folder).catch(() => undefined);
     if (real === undefined || seen.has(real)) continue;
     seen.add(real);
+    if (depth === 0) found.folders.push(real);
     for await (const entry of entriesOf(real)) {
       if (++found.entries > entriesMax || performance.now() > untilMs) return { ...found, cut: true };
       const path = join(real, entry.name);
@@ -107,7 +110,11 @@ function keyIn(path: string, publicKey: Uint8Array): Copy['holds'] | undefined {
 }
 
 /** @param signs whether Beam signs here (mode `sign`): before that the former signer's key is where it must be */
-export function copyFindings({ copies, entries, cut }: Search, gaiadHome: string, signs: boolean): Finding[] {
+export function copyFindings(
+  { folders, copies, entries, cut }: Search,
+  gaiadHome: string,
+  signs: boolean,
+): Finding[] {
   const inGaiad = (path: string) => path.startsWith(`${resolve(gaiadHome)}/`);
   const findings = copies.map(({ path, holds }): Finding => {
     if (holds === 'share') {
@@ -154,7 +161,8 @@ export function copyFindings({ copies, entries, cut }: Search, gaiadHome: string
     {
       check: 'copies',
       level: 'well',
-      text: `no other copy of the key among ${entries} files and folders here`,
+      // A clean answer for places that nobody looked at would be the worst one.
+      text: `no other copy of the key among ${entries} files and folders below ${folders.join(', ')}; elsewhere by --look`,
     },
   ];
 }
