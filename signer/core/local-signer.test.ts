@@ -73,3 +73,14 @@ test('without the node’s word there is no first signature', async () => {
   fleet.rpc = false;
   expect(await fleet.answer(a, vote(2))).toEqual(signed);
 });
+
+test('a node that asks while the journal is still read waits until it has the line that a kill kept from it', async () => {
+  const { fleet, a } = await started();
+  expect(await fleet.answer(a, vote(1))).toEqual(signed);
+  fleet.kill(a);
+  a.journal.pop();
+  await fleet.start(a);
+  expect(await fleet.answer(a, vote(2))).toEqual(signed);
+  expect(fleet.unguarded).toEqual([]);
+  expect(a.journal[0]).toMatchObject({ height: 1 });
+});

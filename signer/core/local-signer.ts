@@ -28,6 +28,7 @@ export class LocalSigner implements Guard {
   readonly #serial = new Mutex();
   readonly #foreign: ForeignWatch;
   #barred: Refusal | undefined;
+  #caughtUp = false;
 
   constructor(parts: LocalSignerParts) {
     this.#parts = parts;
@@ -45,8 +46,7 @@ export class LocalSigner implements Guard {
   }
 
   async start(): Promise<void> {
-    const { keeper, releaser } = this.#parts;
-    await releaser.start(keeper.state.lastEntry);
+    await this.#serial.run(() => this.#catchUp());
   }
 
   async stop(): Promise<void> {
@@ -57,6 +57,7 @@ export class LocalSigner implements Guard {
     return this.#serial.run(async () => {
       const { keeper, clock, node, releaser, meter } = this.#parts;
       if (this.#barred) throw this.#barred;
+      await this.#catchUp();
       const { seen } = keeper.state;
       const order = checkOrder(request, seen);
       await this.#foreign.vet(request.position.height);
@@ -95,6 +96,14 @@ export class LocalSigner implements Guard {
 
   committed(height: number): void {
     void this.#foreign.committed(height);
+  }
+
+  /** Ahead of the first request, too: the node is served before `start`, and a request's line takes the place of the one in the state. */
+  async #catchUp(): Promise<void> {
+    if (this.#caughtUp) return;
+    const { keeper, releaser } = this.#parts;
+    await releaser.start(keeper.state.lastEntry);
+    this.#caughtUp = true;
   }
 
   async #keepOwn(held: HeldPosition, entry: JournalEntry): Promise<void> {

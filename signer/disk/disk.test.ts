@@ -28,6 +28,7 @@ import { JournalKeeper } from '../core/journal-keeper.ts';
 import { enrolledState } from '../core/state.ts';
 import { readFormerState } from '../import/former-state.ts';
 import { journalled } from '../rehearsal/requests.ts';
+import { type Disk, systemDisk } from './disk.ts';
 import { DiskJournal, readJournalIn } from './journal.ts';
 import { DiskStateFile } from './state-file.ts';
 import { isAnswered, lockState, StateInUseError } from './state-lock.ts';
@@ -291,6 +292,33 @@ test('a journal goes on after a torn line, and reads without it', async () => {
   await second.append(journalled(2));
   await second.close();
   expect(readJournalIn(dir).map(({ height }) => height)).toEqual([1, 2]);
+});
+
+test('a torn line that gets no end, as the disk is full, is continued by no other once there is room', async () => {
+  const path = join(dir, 'journal.jsonl');
+  let full = true;
+  // No disk of a test can be filled to the byte: of the real file, appends alone fail.
+  const disk: Disk = {
+    ...systemDisk,
+    open: async (...args) => {
+      const file = await systemDisk.open(...args);
+      const refused = () => Promise.reject(new Error('ENOSPC: no space left on device'));
+      return new Proxy(file, {
+        get: (of, name) => {
+          if (name === 'appendFile' && full) return refused;
+          const member: unknown = Reflect.get(of, name);
+          return typeof member === 'function' ? member.bind(of) : member;
+        },
+      });
+    },
+  };
+  const journal = new DiskJournal(dir, undefined, disk);
+  writeFileSync(path, '{"at":"2026-01-01T00:0');
+  await expect(journal.append(journalled(1))).rejects.toThrow('ENOSPC');
+  full = false;
+  await journal.append(journalled(1));
+  await journal.close();
+  expect(readJournalIn(dir)).toEqual([journalled(1)]);
 });
 
 test('a journal is bounded: full files are rotated, the oldest goes', async () => {

@@ -66,9 +66,20 @@ export class DiskJournal implements Journal {
     const path = join(this.#dir, fileName(0));
     // With O_SYNC an append returns once it is on disk: one turn of another thread, where a sync of its own makes it two.
     const file = await this.#disk.open(path, 'as+', 0o600);
-    const { size } = await file.stat();
+    try {
+      this.#bytes = await this.#prepare(file);
+    } catch (error) {
+      await file.close().catch(() => {});
+      throw error;
+    }
+    // Not before: what can't be prepared now is opened, and prepared, again.
     this.#file = file;
-    this.#bytes = size;
+    return file;
+  }
+
+  /** @returns bytes in it */
+  async #prepare(file: DiskFile): Promise<number> {
+    const { size } = await file.stat();
     if (size > 0) {
       // A kill may have torn the last line: the next one must not continue it.
       const last = Buffer.alloc(1);
@@ -77,7 +88,7 @@ export class DiskJournal implements Journal {
     } else {
       await syncFolder(this.#dir, this.#disk);
     }
-    return file;
+    return size;
   }
 
   async #rotate(): Promise<void> {

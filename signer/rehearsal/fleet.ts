@@ -350,7 +350,11 @@ export class Fleet {
 
   #journalOf(machine: Machine, running: Running): Journal {
     return {
-      has: async (entry) => machine.journal.some((one) => isDeepStrictEqual(one, entry)),
+      // A journal is read whole: a node asks sooner.
+      has: async (entry) => {
+        await this.clock.sleep(20 + this.chance.next() * 20);
+        return machine.journal.some((one) => isDeepStrictEqual(one, entry));
+      },
       append: (entry) =>
         this.#effect(running, async () => {
           await this.clock.sleep(this.chance.next() * 3);
