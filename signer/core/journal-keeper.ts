@@ -27,7 +27,10 @@ export class JournalKeeper {
 
   /** At a start: what the former process left. @param entry of the state as it was found */
   async catchUp(entry: JournalEntry | undefined): Promise<void> {
-    if (entry && !(await this.#parts.journal.has(entry))) this.note(entry);
+    if (!entry) return;
+    // A journal that can't be used keeps no signer from its start: whether it had the line or not, it is written before the first signature.
+    const had = await this.#parts.journal.has(entry).catch(() => false);
+    if (!had) this.note(entry);
   }
 
   /** Has a line written once the answer is on its way: nobody waits for it now. `settle` was called before. */

@@ -283,6 +283,28 @@ test('a line that could not be written is tried again before anything else is si
   expect(readJournalIn(folder)).toEqual([journalled(1)]);
 });
 
+test('a journal that can’t be read at a start has its line written before anything is signed', async () => {
+  const journal = new DiskJournal(dir);
+  const unreadable = { has: () => Promise.reject(new Error('EIO')), append: journal.append.bind(journal) };
+  const keeper = new JournalKeeper({ journal: unreadable, clock: systemClock });
+  await keeper.catchUp(journalled(1));
+  await keeper.settle();
+  await journal.close();
+  expect(readJournalIn(dir)).toEqual([journalled(1)]);
+});
+
+test.each<[string, (path: string) => void]>([
+  ['moved away', (path) => renameSync(path, `${path}.old`)],
+  ['deleted', rmSync],
+])('a journal that was %s while the signer ran is begun anew by its next line', async (_, meddle) => {
+  const journal = new DiskJournal(dir);
+  await journal.append(journalled(1));
+  meddle(join(dir, 'journal.jsonl'));
+  await journal.append(journalled(2));
+  await journal.close();
+  expect(readJournalIn(dir)).toEqual([journalled(2)]);
+});
+
 test('a journal goes on after a torn line, and reads without it', async () => {
   const first = new DiskJournal(dir);
   await first.append(journalled(1));

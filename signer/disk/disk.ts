@@ -9,6 +9,8 @@ export interface FileId {
   ino: number;
 }
 
+export const idOf = ({ dev, ino }: FileId) => `${dev}/${ino}`;
+
 export interface DiskFile {
   appendFile(data: string | Uint8Array): Promise<void>;
   writeFile(data: string): Promise<void>;

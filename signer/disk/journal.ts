@@ -14,7 +14,7 @@ import { type JournalEntry, journalEntry } from '../../protocol/signer-control.t
 import { lastEntryOf } from '../../protocol/signer-state-lines.ts';
 import type { Journal } from '../core/ports.ts';
 import { syncFolder } from './atomic-file.ts';
-import { type Disk, type DiskFile, systemDisk } from './disk.ts';
+import { type Disk, type DiskFile, idOf, systemDisk } from './disk.ts';
 
 export const bytesMaxDefault = 8 * 1024 * 1024;
 export const filesMax = 10;
@@ -27,6 +27,7 @@ export class DiskJournal implements Journal {
   readonly #bytesMax: number;
   readonly #disk: Disk;
   #file: DiskFile | undefined;
+  #id = '';
   #bytes = 0;
 
   constructor(dir: string, bytesMax = bytesMaxDefault, disk: Disk = systemDisk) {
@@ -44,6 +45,7 @@ export class DiskJournal implements Journal {
   }
 
   async append(entry: JournalEntry): Promise<void> {
+    if (this.#file && !(await this.#isInPlace())) await this.close();
     if (this.#file && this.#bytes >= this.#bytesMax) await this.#rotate();
     const file = this.#file ?? (await this.#open());
     const line = Buffer.from(`${JSON.stringify(entry)}\n`);
@@ -62,12 +64,18 @@ export class DiskJournal implements Journal {
     this.#file = undefined;
   }
 
+  /** Whether the next process will read the file that is open: somebody may have moved it away, or deleted it to make room. */
+  async #isInPlace(): Promise<boolean> {
+    const there = await this.#disk.stat(join(this.#dir, fileName(0))).catch(() => undefined);
+    return there !== undefined && idOf(there) === this.#id;
+  }
+
   async #open(): Promise<DiskFile> {
     const path = join(this.#dir, fileName(0));
     // With O_SYNC an append returns once it is on disk: one turn of another thread, where a sync of its own makes it two.
     const file = await this.#disk.open(path, 'as+', 0o600);
     try {
-      this.#bytes = await this.#prepare(file);
+      await this.#prepare(file);
     } catch (error) {
       await file.close().catch(() => {});
       throw error;
@@ -77,9 +85,9 @@ export class DiskJournal implements Journal {
     return file;
   }
 
-  /** @returns bytes in it */
-  async #prepare(file: DiskFile): Promise<number> {
-    const { size } = await file.stat();
+  async #prepare(file: DiskFile): Promise<void> {
+    const found = await file.stat();
+    const { size } = found;
     if (size > 0) {
       // A kill may have torn the last line: the next one must not continue it.
       const last = Buffer.alloc(1);
@@ -88,7 +96,8 @@ export class DiskJournal implements Journal {
     } else {
       await syncFolder(this.#dir, this.#disk);
     }
-    return size;
+    this.#id = idOf(found);
+    this.#bytes = size;
   }
 
   async #rotate(): Promise<void> {

@@ -13,7 +13,7 @@ import type { StateFile, StateReading } from '../core/ports.ts';
 import { positionOf } from '../core/request.ts';
 import type { SignerState } from '../core/state.ts';
 import { writeDurably } from './atomic-file.ts';
-import { type Disk, type DiskFile, type FileId, systemDisk } from './disk.ts';
+import { type Disk, type DiskFile, idOf, systemDisk } from './disk.ts';
 import { newestEntries } from './journal.ts';
 import { readState, stateLine } from './state-text.ts';
 
@@ -120,8 +120,6 @@ export class DiskStateFile implements StateFile {
     await writeDurably(this.#marker, `${JSON.stringify(pins)}\n`, this.#disk);
   }
 }
-
-const idOf = ({ dev, ino }: FileId) => `${dev}/${ino}`;
 
 type Text = { kind: 'text'; text: string } | { kind: 'missing' } | { kind: 'error'; why: string };
 

@@ -208,8 +208,8 @@ export const mutants: readonly Mutant[] = [
   one(
     'a start writes the line that the journal lacks',
     'signer/core/journal-keeper.ts',
-    'if (entry && !(await this.#parts.journal.has(entry))) this.note(entry);',
-    'void entry;',
+    'if (!had) this.note(entry);',
+    'void had;',
   ),
   one(
     'a state file is synced before it is renamed',
