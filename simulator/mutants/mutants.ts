@@ -200,6 +200,12 @@ export const mutants: readonly Mutant[] = [
   ),
   one('the state goes on once the journal has the line before', signing, '  await releaser.settle();\n', ''),
   one(
+    'a local guard’s state goes on once the journal has the line before',
+    local,
+    '      await releaser.settle();\n',
+    '',
+  ),
+  one(
     'a line that a former process wrote is synced',
     'signer/disk/journal.ts',
     'await (this.#file ?? (await this.#open())).sync();',

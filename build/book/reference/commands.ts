@@ -34,7 +34,7 @@ const exitMeanings: Record<string, string> = {
   usage: 'bad arguments',
   unavailable: 'the consensus key was not to be had (KMS does not answer): try again',
   failed: 'a fault that is not known; see its log',
-  disk: 'the disk took no state or journal: make room, then start it again',
+  disk: 'the disk took no state: make room, then start it again',
   inUse: 'another signer runs on this state',
   config: 'configuration, key or certificate can not be used; the log says what to do',
 };
