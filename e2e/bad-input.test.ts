@@ -191,6 +191,14 @@ test('a port that is taken: which one, and what needs it; the folder stays as it
   taken.close();
 });
 
+test('a data folder that is a file: it is named, with what to give instead', async () => {
+  const file = join(folder, 'local.json');
+  expect(await beam(['cloud', '--data', file])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`${file} can't be the data folder`),
+  });
+});
+
 test('a chain binary that is none, and one that is not there', async () => {
   const up = (chain: string) => beam(['up', '--data', join(folder, 'chain'), '--chain', chain, '--once']);
   expect(await up('/nowhere/gaiad')).toMatchObject({

@@ -71,7 +71,7 @@ function diskRefused(dataDir: string, log: Logger): (error: unknown) => void {
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const { log } = options;
   const dataDir = resolve(options.dataDir);
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeFolder(dataDir);
   const rules = readCloudRules(options.rulesDir);
   const manifest = readManifest(options.manifestFile);
   /** Ended in the reverse order. */
@@ -194,5 +194,17 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** @throws Error where it can't be one */
+function makeFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new Error(
+      `${dataDir} can't be the data folder (${(error as Error).message}): give --data a folder of your own, or a path that is free`,
+      { cause: error },
+    );
   }
 }
