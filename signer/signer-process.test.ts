@@ -210,10 +210,15 @@ test('metrics are scraped from a signer that runs; nothing else is served there'
   expect(await node.ask({ height: 1, step: 3, block: 'two' })).toBe('position-conflict');
 
   const at = `http://127.0.0.1:${port}`;
-  const response = await fetch(`${at}/metrics`);
-  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-  const lines = (await response.text()).trimEnd().split('\n');
+  let lines: string[] = [];
   const value = (name: string) => Number(lines.find((line) => line.startsWith(`${name} `))?.split(' ')[1]);
+  // The journal's line comes behind the answer.
+  await until(async () => {
+    const response = await fetch(`${at}/metrics`);
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    lines = (await response.text()).trimEnd().split('\n');
+    return value('beam_signer_stage_seconds_count{stage="journal"}') === 3;
+  }, 'three lines in the journal');
   expect(value('beam_signer_state{state="active"}')).toBe(1);
   expect(value('beam_signer_epoch')).toBe(1);
   expect([value('beam_signer_released_height'), value('beam_signer_released_step')]).toEqual([1, 3]);

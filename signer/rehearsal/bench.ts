@@ -246,9 +246,13 @@ export class NodeSide {
   }
 }
 
-export async function until(met: () => boolean, what: string, timeoutMs = 5000): Promise<void> {
+export async function until(
+  met: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 5000,
+): Promise<void> {
   const untilMs = Date.now() + timeoutMs;
-  while (!met()) {
+  while (!(await met())) {
     if (Date.now() > untilMs) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
