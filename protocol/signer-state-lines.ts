@@ -3,6 +3,7 @@
  * the process or the machine ended, or the file is a copy that was cut short. A file of a single line may lack its end.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { type JournalEntry, journalEntry } from './signer-control.ts';
 
@@ -17,6 +18,11 @@ export function lastStateLine(text: string): string {
 export function lastEntryOf(text: string): JournalEntry | undefined {
   if (text === '') return undefined;
   return stateWithEntry.parse(JSON.parse(lastStateLine(text))).lastEntry;
+}
+
+/** A journal with the line that may be in the state file alone. @param last read before the journal: it leaves the state once the journal has it */
+export function withLastEntry(journal: JournalEntry[], last: JournalEntry | undefined): JournalEntry[] {
+  return !last || journal.some((entry) => isDeepStrictEqual(entry, last)) ? journal : [...journal, last];
 }
 
 /** Whether something stands behind the last whole line. */

@@ -21,6 +21,19 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
+/** LevelDB's next batch waits. @returns makes it fail */
+function holdNextBatch(): (error: Error) => void {
+  let reject = (_: Error): void => undefined;
+  const moves = level as unknown as { batch(): Promise<void> };
+  jest.spyOn(moves, 'batch').mockImplementationOnce(
+    () =>
+      new Promise((_, refuse) => {
+        reject = refuse;
+      }),
+  );
+  return (error) => reject(error);
+}
+
 test('writes of one turn share a record; LevelDB gets the last of each key when somebody asks', async () => {
   const writes = new DurableWrites(level, journal, () => {});
   const batch = jest.spyOn(level, 'batch');
@@ -108,14 +121,7 @@ test('after a failed write all are refused until the database is opened again; w
 test('what could not be moved into LevelDB stays in the journal, whoever waits for the other half meanwhile (LevelDB made to fail)', async () => {
   const writes = new DurableWrites(level, journal, () => {});
   await writes.write([{ key: 'a', text: '1' }]);
-  let refuse = (_: Error): void => undefined;
-  const moves = level as unknown as { batch(): Promise<void> };
-  jest.spyOn(moves, 'batch').mockImplementationOnce(
-    () =>
-      new Promise((_, reject) => {
-        refuse = reject;
-      }),
-  );
+  const refuse = holdNextBatch();
   const reading = writes.onceMoved(() => undefined).catch((error: unknown) => error);
   const text = 'x'.repeat(1_000_000);
   for (let n = 0; n < 4; n++) await writes.write([{ key: `k${n}`, text }]);
@@ -165,14 +171,7 @@ test('what waits for the disk is bounded by its length, too: more is refused unt
     await Promise.all(taken);
   }
   expect(writes.known('c')).toBeUndefined();
-  let refuse = (_: Error): void => undefined;
-  const moves = level as unknown as { batch(): Promise<void> };
-  jest.spyOn(moves, 'batch').mockImplementationOnce(
-    () =>
-      new Promise((_, reject) => {
-        refuse = reject;
-      }),
-  );
+  const refuse = holdNextBatch();
   const tooLongForTheJournal = write('a', 'x'.repeat(2_000_000)).catch((error: unknown) => error);
   for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
   const behind = write('b', 'x'.repeat(5000)).catch((error: unknown) => error);

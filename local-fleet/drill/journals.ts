@@ -2,10 +2,9 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { comparePositions, type SignPosition } from '../../protocol/sign-position.ts';
 import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
-import { lastEntryOf } from '../../protocol/signer-state-lines.ts';
+import { lastEntryOf, withLastEntry } from '../../protocol/signer-state-lines.ts';
 
 export interface Conflict {
   height: number;
@@ -23,7 +22,6 @@ const journalFile = /^journal(?:\.(\d+))?\.jsonl$/;
  * @throws where a whole line is not an entry: a judge must not look past it.
  */
 export async function readJournal(stateFolder: string): Promise<JournalEntry[]> {
-  // Before the journal: an entry leaves the state for the next one once the journal has it.
   const last = lastEntryOf(await readFile(join(stateFolder, 'state.json'), 'utf8').catch(unlessMissing('')));
   const names = await readdir(stateFolder).catch(unlessMissing<string[]>([]));
   const files = names
@@ -34,7 +32,7 @@ export async function readJournal(stateFolder: string): Promise<JournalEntry[]> 
     .sort((a, b) => b.age - a.age);
   const texts = await Promise.all(files.map(({ name }) => readFile(join(stateFolder, name), 'utf8')));
   const entries = texts.flatMap((text) => text.split('\n').flatMap(parseLine));
-  return !last || entries.some((entry) => isDeepStrictEqual(entry, last)) ? entries : [...entries, last];
+  return withLastEntry(entries, last);
 }
 
 function unlessMissing<T>(instead: T) {

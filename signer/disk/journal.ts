@@ -11,7 +11,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type JournalEntry, journalEntry } from '../../protocol/signer-control.ts';
-import { lastEntryOf } from '../../protocol/signer-state-lines.ts';
+import { lastEntryOf, withLastEntry } from '../../protocol/signer-state-lines.ts';
 import type { Journal } from '../core/ports.ts';
 import { syncFolder } from './atomic-file.ts';
 import { type Disk, type DiskFile, idOf, systemDisk } from './disk.ts';
@@ -129,7 +129,6 @@ export async function newestEntries(dir: string, disk: Disk): Promise<JournalEnt
 
 /** Every entry of a state folder's journal, oldest first, with the one that is in its state file alone. A torn line is left out. */
 export function readJournalIn(dir: string): JournalEntry[] {
-  // Before the journal: an entry leaves the state for the next one once the journal has it.
   const last = lastEntryIn(dir);
   const entries: JournalEntry[] = [];
   for (let index = filesMax - 1; index >= 0; index--) {
@@ -140,7 +139,7 @@ export function readJournalIn(dir: string): JournalEntry[] {
       if (entry) entries.push(entry);
     }
   }
-  return !last || entries.some((entry) => isDeepStrictEqual(entry, last)) ? entries : [...entries, last];
+  return withLastEntry(entries, last);
 }
 
 function lastEntryIn(dir: string): JournalEntry | undefined {
