@@ -1,12 +1,12 @@
 /** The broker's port: mutual TLS, for clients whose certificate the registry knows. */
 
-import { constants } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { JustInTime } from '../provisioning/just-in-time.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
+import { mutualTls } from '../tls/mutual.ts';
 import type { Principal } from './peer.ts';
 import { certificatePrincipal } from './principals.ts';
 
@@ -68,15 +68,7 @@ export function createMutualTls(options: MutualTlsOptions): MutualTls {
 
   const tls = createServer(
     {
-      key: options.server.privateKeyPem,
-      cert: options.server.certificatePem,
-      requestCert: true,
-      // Whose certificate it is, the registry says: it holds certificates of other CAs, too. TLS itself proves that
-      // the client has the certificate's key.
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.2',
-      // A resumed connection would not show its certificate again.
-      secureOptions: constants.SSL_OP_NO_TICKET,
+      ...mutualTls(options.server),
       handshakeTimeout: handshakeMsMax,
       noDelay: true,
       keepAlive: true,

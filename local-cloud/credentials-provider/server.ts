@@ -3,7 +3,6 @@
  * (AWS IoT developer guide, "Authorizing direct calls to AWS services using AWS IoT Core credential provider").
  */
 
-import { constants } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -14,6 +13,7 @@ import { arn } from '../registry/arns.ts';
 import { certificateIdOf } from '../registry/certificate-pem.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { KeyAndCertificate } from '../tls/issuer.ts';
+import { mutualTls } from '../tls/mutual.ts';
 import type { Sessions } from './sessions.ts';
 
 const requestMsMax = 10_000;
@@ -125,14 +125,7 @@ export async function startCredentialsProvider(
 
   const server = createServer(
     {
-      key: options.server.privateKeyPem,
-      cert: options.server.certificatePem,
-      requestCert: true,
-      // Whose certificate it is, the registry says. TLS itself proves that the client has its key.
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.2',
-      // A resumed connection would not show its certificate again.
-      secureOptions: constants.SSL_OP_NO_TICKET,
+      ...mutualTls(options.server),
       requestTimeout: requestMsMax,
     },
     answer,
