@@ -264,7 +264,8 @@ export class Connection implements Link {
       packet.properties = { ...message.properties };
       if (message.expiresAtMs !== undefined) {
         const leftMs = Math.max(0, message.expiresAtMs - this.#nowMs());
-        packet.properties.messageExpiryInterval = Math.floor(leftMs / 1000);
+        // Less the whole seconds that it waited: one that leaves at once has all that it came with (MQTT 5, 3.3.2.3.3).
+        packet.properties.messageExpiryInterval = Math.ceil(leftMs / 1000);
       }
       unsaid = this.#useAlias(packet, packet.properties);
     }

@@ -2,7 +2,8 @@
 
 import * as z from 'zod';
 import { parseJson } from '../engines/json-tree.ts';
-import { type Handler, operation, page } from '../https/operation.ts';
+import { type Handler, operation } from '../https/operation.ts';
+import { page } from '../https/page.ts';
 import { jsonService, type SignedService } from '../https/signed-service.ts';
 import { AwsError, notImplemented } from '../registry/aws-error.ts';
 import type { Store } from '../store/store.ts';
@@ -150,7 +151,10 @@ export function eventsService(rules: EventRules, nowMs: () => number): SignedSer
       },
       (input) => {
         const fitting = rules.all().filter(({ name }) => name.startsWith(input.NamePrefix));
-        const { items, next } = page(fitting, input.NextToken, input.Limit);
+        const { items, next } = page('ListRules', fitting, ({ name }) => name, {
+          token: input.NextToken,
+          size: input.Limit,
+        });
         return { Rules: items.map(shown), NextToken: next };
       },
     ),

@@ -136,6 +136,12 @@ test('things: made once, described, listed by attribute, updated by version, del
   const second = await iot.send(new ListThingsCommand({ maxResults: 1, nextToken: first.nextToken }));
   expect([first, second].map(({ things }) => things?.[0]?.thingName)).toEqual(['demo_val-1', 'plain']);
   expect(second.nextToken).toBeUndefined();
+  await expect(iot.send(new ListThingsCommand({ maxResults: 251 }))).rejects.toEqual(
+    refusal('InvalidRequestException', /1 to 250/),
+  );
+  await expect(iot.send(new ListPoliciesCommand({ marker: first.nextToken }))).rejects.toEqual(
+    refusal('InvalidRequestException', /token/),
+  );
   await iot.send(new DeleteThingCommand({ thingName: 'plain' }));
   await iot.send(new DeleteThingCommand({ thingName: 'plain' }));
   await expect(iot.send(new DescribeThingCommand({ thingName: 'plain' }))).rejects.toEqual(
@@ -197,6 +203,9 @@ test('certificates, policies and principals, attached, listed, detached and dele
   expect((await iot.send(new ListPrincipalThingsCommand({ principal: certificateArn }))).things).toEqual([
     'demo_cert-1',
   ]);
+  await expect(iot.send(new DescribeCertificateCommand({ certificateId: 'abc' }))).rejects.toEqual(
+    refusal('InvalidRequestException', /64 hexadecimal/),
+  );
   const { certificates } = await iot.send(new ListCertificatesCommand({ pageSize: 250 }));
   expect(certificates?.map((each) => each.certificateId)).toContain(certificateId);
 

@@ -4,11 +4,17 @@ import * as z from 'zod';
 import { accountId, arn } from '../registry/arns.ts';
 import type { CaCertificateRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
-import { certificateSummary, marking } from './certificate-summary.ts';
-import { type Handler, operation, page, queryBoolean } from './operation.ts';
+import {
+  certificateId,
+  certificateKey,
+  certificateSummary,
+  markedBy,
+  marking,
+} from './certificate-summary.ts';
+import { type Handler, operation, queryBoolean } from './operation.ts';
+import { page } from './page.ts';
 import { tagging, tagList } from './tags-api.ts';
 
-const certificateId = z.string().regex(/^(0x)?[a-fA-F0-9]{64}$/, 'must be 64 hexadecimal digits');
 const pem = z.string().min(1).max(65_536);
 const registrationConfig = z
   .strictObject({
@@ -28,15 +34,6 @@ function summary(record: CaCertificateRecord) {
     status: record.status,
     creationDate: record.createdAt,
   };
-}
-
-/** Newest first, as AWS lists them. */
-function ordered<T extends { createdAt: number }>(
-  records: Iterable<T>,
-  isAscending: boolean | undefined,
-): T[] {
-  const sorted = [...records].sort((a, b) => b.createdAt - a.createdAt);
-  return isAscending ? sorted.reverse() : sorted;
 }
 
 export function caCertificateOperations(registry: Registry): [string, Handler][] {
@@ -90,14 +87,14 @@ export function caCertificateOperations(registry: Registry): [string, Handler][]
         ({ registrationConfig: config }) =>
           templateName === undefined || config?.templateName === templateName,
       );
-      const { items, next } = page(ordered(wanted, input.isAscendingOrder), input.marker, input.pageSize);
+      const { items, next } = page('ListCACertificates', wanted, certificateKey, markedBy(input));
       return { certificates: items.map(summary), nextMarker: next };
     }),
     operation('ListCertificatesByCA', { ...marking, caCertificateId: certificateId }, (input) => {
       const signed = [...certificates.list()].filter(
         ({ caCertificateId }) => caCertificateId === input.caCertificateId,
       );
-      const { items, next } = page(ordered(signed, input.isAscendingOrder), input.marker, input.pageSize);
+      const { items, next } = page('ListCertificatesByCA', signed, certificateKey, markedBy(input));
       return { certificates: items.map(certificateSummary), nextMarker: next };
     }),
     operation(

@@ -7,8 +7,15 @@ import { parseStatus } from '../registry/certificates.ts';
 import type { CertificateRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
 import { caCertificateOperations } from './ca-certificates-api.ts';
-import { certificateSummary, marking } from './certificate-summary.ts';
-import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import {
+  certificateId,
+  certificateKey,
+  certificateSummary,
+  markedBy,
+  marking,
+} from './certificate-summary.ts';
+import { type Handler, operation, queryBoolean, queryNumber } from './operation.ts';
+import { page } from './page.ts';
 
 /** How certificates are attached here; an exclusive attachment is refused by name. */
 const thingPrincipalType = 'NON_EXCLUSIVE_THING';
@@ -37,7 +44,6 @@ export function certificateOfPrincipal(principal: string): string {
 
 export function certificateOperations(registry: Registry): [string, Handler][] {
   const { things, certificates } = registry;
-  const certificateId = z.string();
   const thingName = z.string();
   const principal = z.string();
   return [
@@ -101,9 +107,7 @@ export function certificateOperations(registry: Registry): [string, Handler][] {
     operation('ListCertificates', marking, (input) => {
       // A provisioning claim is no certificate of the account's.
       const listed = [...certificates.list()].filter(({ claim }) => claim === undefined);
-      const ordered = listed.sort((a, b) => b.createdAt - a.createdAt);
-      if (input.isAscendingOrder) ordered.reverse();
-      const { items, next } = page(ordered, input.marker, input.pageSize);
+      const { items, next } = page('ListCertificates', listed, certificateKey, markedBy(input));
       return { certificates: items.map(certificateSummary), nextMarker: next };
     }),
     operation('UpdateCertificate', { certificateId, newStatus: z.string() }, async (input) => {
@@ -138,27 +142,30 @@ export function certificateOperations(registry: Registry): [string, Handler][] {
       { thingName, nextToken: z.string().optional(), maxResults: queryNumber.optional() },
       (input) => {
         const { items, next } = page(
+          'ListThingPrincipals',
           things.certificatesOf(input.thingName),
-          input.nextToken,
-          input.maxResults,
+          (id) => id,
+          { token: input.nextToken, size: input.maxResults },
         );
         return { principals: items.map((id) => arn('cert', id)), nextToken: next };
       },
     ),
     operation('ListThingPrincipalsV2', { thingName, ...typedPaging }, (input) => {
       const { items, next } = page(
+        'ListThingPrincipalsV2',
         ofType(input.thingPrincipalType, () => things.certificatesOf(input.thingName)),
-        input.nextToken,
-        input.maxResults,
+        (id) => id,
+        { token: input.nextToken, size: input.maxResults },
       );
       const thingPrincipalObjects = items.map((id) => ({ principal: arn('cert', id), thingPrincipalType }));
       return { thingPrincipalObjects, nextToken: next };
     }),
     operation('ListPrincipalThingsV2', { principal, ...typedPaging }, (input) => {
       const { items, next } = page(
+        'ListPrincipalThingsV2',
         ofType(input.thingPrincipalType, () => things.thingsOf(certificateOfPrincipal(input.principal))),
-        input.nextToken,
-        input.maxResults,
+        (name) => name,
+        { token: input.nextToken, size: input.maxResults },
       );
       const principalThingObjects = items.map((name) => ({ thingName: name, thingPrincipalType }));
       return { principalThingObjects, nextToken: next };
@@ -168,7 +175,10 @@ export function certificateOperations(registry: Registry): [string, Handler][] {
       { principal, nextToken: z.string().optional(), maxResults: queryNumber.optional() },
       (input) => {
         const names = things.thingsOf(certificateOfPrincipal(input.principal));
-        const { items, next } = page(names, input.nextToken, input.maxResults);
+        const { items, next } = page('ListPrincipalThings', names, (name) => name, {
+          token: input.nextToken,
+          size: input.maxResults,
+        });
         return { things: items, nextToken: next };
       },
     ),

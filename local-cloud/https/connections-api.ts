@@ -3,7 +3,7 @@
 import type { Broker } from '../broker/broker.ts';
 import { invalidRequest, notFound } from '../registry/aws-error.ts';
 import type { DataHandler, DataRequest } from './data-request.ts';
-import { page } from './operation.ts';
+import { page } from './page.ts';
 
 const subscriptionsPageSize = 20;
 
@@ -56,8 +56,12 @@ export function connectionOperations(
         const found = broker().connectionOf(clientId);
         if (!found) throw unknown(clientId);
         const size = Number(request.query.get('maxResults') ?? subscriptionsPageSize);
-        if (!Number.isInteger(size) || size < 1) throw invalidRequest(`maxResults must be a number above 0`);
-        const { items, next } = page(found.subscriptions, request.query.get('nextToken') ?? undefined, size);
+        const { items, next } = page(
+          'ListSubscriptions',
+          found.subscriptions,
+          ({ topicFilter }) => topicFilter,
+          { token: request.query.get('nextToken') ?? undefined, size },
+        );
         return { subscriptions: items, nextToken: next };
       },
     ],

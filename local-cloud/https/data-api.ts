@@ -9,7 +9,7 @@ import { pairKey, type Store } from '../store/store.ts';
 import { connectionOperations } from './connections-api.ts';
 import type { DataHandler, DataRequest } from './data-request.ts';
 import { directMessageOperation } from './direct-message-api.ts';
-import { page } from './operation.ts';
+import { page } from './page.ts';
 import { publishOperation } from './publish-api.ts';
 
 /** Error types of the data API by the shadow service's codes. */
@@ -21,6 +21,8 @@ const errorTypes = new Map([
   [415, 'UnsupportedDocumentEncodingException'],
   [429, 'ThrottlingException'],
 ]);
+
+const retainedPageSizeMax = 200;
 
 function keyOf({ labels, query }: DataRequest): ShadowKey {
   const thing = labels.thingName ?? '';
@@ -121,7 +123,11 @@ export function dataOperations(
           qos,
           lastModifiedTime: atMs,
         }));
-        const { items, next } = page(summaries, query.get('nextToken') ?? undefined, size);
+        const { items, next } = page('ListRetainedMessages', summaries, ({ topic }) => topic, {
+          token: query.get('nextToken') ?? undefined,
+          size,
+          sizeMax: retainedPageSizeMax,
+        });
         return { retainedTopics: items, nextToken: next };
       },
     ],

@@ -39,21 +39,3 @@ export const queryNumber = z
   .string()
   .regex(/^\d{1,9}$/)
   .transform(Number);
-
-const pageSizeMax = 250;
-
-/** @param token where the last page ended, as we gave it out */
-export function page<T>(
-  items: Iterable<T>,
-  token: string | undefined,
-  size: number | undefined,
-): { items: T[]; next: string | undefined } {
-  const all = [...items];
-  const start = token === undefined ? 0 : Number(Buffer.from(token, 'base64url').toString());
-  if (!Number.isSafeInteger(start) || start < 0) throw invalidRequest('The page token is not valid');
-  const end = start + Math.min(Math.max(size ?? pageSizeMax, 1), pageSizeMax);
-  return {
-    items: all.slice(start, end),
-    next: end < all.length ? Buffer.from(String(end)).toString('base64url') : undefined,
-  };
-}

@@ -6,7 +6,8 @@ import { invalidRequest } from '../registry/aws-error.ts';
 import type { Registry } from '../registry/registry.ts';
 import { marking } from './certificate-summary.ts';
 import { certificateOfPrincipal } from './certificates-api.ts';
-import { type Handler, operation, page, queryBoolean } from './operation.ts';
+import { type Handler, operation, queryBoolean } from './operation.ts';
+import { page } from './page.ts';
 import { tagging, tagList } from './tags-api.ts';
 
 const policyName = z.string();
@@ -33,8 +34,8 @@ export function policyOperations(registry: Registry): [string, Handler][] {
     await policies.detach(name, from);
     return {};
   };
-  const attached = (to: string, marker?: string, pageSize?: number) => {
-    const { items, next } = page(policies.attachedTo(to), marker, pageSize);
+  const attached = (list: string, names: Iterable<string>, marker?: string, pageSize?: number) => {
+    const { items, next } = page(list, names, (name) => name, { token: marker, size: pageSize });
     return { policies: items.map(summary), nextMarker: next };
   };
   return [
@@ -56,7 +57,10 @@ export function policyOperations(registry: Registry): [string, Handler][] {
       };
     }),
     operation('ListPolicies', marking, (input) => {
-      const { items, next } = page(policies.list(), input.marker, input.pageSize);
+      const { items, next } = page('ListPolicies', policies.list(), ({ policyName: name }) => name, {
+        token: input.marker,
+        size: input.pageSize,
+      });
       return { policies: items.map((each) => summary(each.policyName)), nextMarker: next };
     }),
     operation('DeletePolicy', { policyName }, async (input) => {
@@ -120,20 +124,26 @@ export function policyOperations(registry: Registry): [string, Handler][] {
       { target, ...marking, recursive: queryBoolean.default(false) },
       ({ target: to, recursive, marker, pageSize }) => {
         const group = /:thinggroup\/(.+)$/.exec(to)?.[1];
-        if (!recursive || group === undefined) return attached(to, marker, pageSize);
+        const list = 'ListAttachedPolicies';
+        if (!recursive || group === undefined)
+          return attached(list, policies.attachedTo(to), marker, pageSize);
         registry.groups.get(group);
         const names = registry.groups
           .lineage(group)
           .flatMap((each) => policies.attachedTo(arn('thinggroup', each)));
-        const { items, next } = page(new Set(names), marker, pageSize);
-        return { policies: items.map(summary), nextMarker: next };
+        return attached(list, new Set(names), marker, pageSize);
       },
     ),
     operation('ListPrincipalPolicies', { principal, ...marking }, (input) =>
-      attached(input.principal, input.marker, input.pageSize),
+      attached('ListPrincipalPolicies', policies.attachedTo(input.principal), input.marker, input.pageSize),
     ),
     operation('ListTargetsForPolicy', { policyName, ...marking }, (input) => {
-      const { items, next } = page(policies.targetsOf(input.policyName), input.marker, input.pageSize);
+      const { items, next } = page(
+        'ListTargetsForPolicy',
+        policies.targetsOf(input.policyName),
+        (target) => target,
+        { token: input.marker, size: input.pageSize },
+      );
       return { targets: items, nextMarker: next };
     }),
     operation(

@@ -12,7 +12,8 @@ import { invalidRequest } from '../registry/aws-error.ts';
 import type { ProvisioningTemplateRecord } from '../registry/records.ts';
 import { registerThing } from '../registry/register-thing.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import { type Handler, operation, queryBoolean, queryNumber } from './operation.ts';
+import { page } from './page.ts';
 import { tagging, tagList } from './tags-api.ts';
 
 const paging = { nextToken: z.string().optional(), maxResults: queryNumber.optional() };
@@ -75,7 +76,12 @@ export function provisioningOperations(
       };
     }),
     operation('ListProvisioningTemplates', paging, (input) => {
-      const { items, next } = page(templates.list(), input.nextToken, input.maxResults);
+      const { items, next } = page(
+        'ListProvisioningTemplates',
+        templates.list(),
+        ({ templateName: name }) => name,
+        { token: input.nextToken, size: input.maxResults },
+      );
       return { templates: items.map(summary), nextToken: next };
     }),
     operation(
@@ -121,9 +127,10 @@ export function provisioningOperations(
     operation('ListProvisioningTemplateVersions', { templateName, ...paging }, (input) => {
       const { defaultVersionId } = templates.get(input.templateName);
       const { items, next } = page(
+        'ListProvisioningTemplateVersions',
         templates.versionIds(input.templateName),
-        input.nextToken,
-        input.maxResults,
+        (id) => String(id).padStart(10, '0'),
+        { token: input.nextToken, size: input.maxResults },
       );
       return {
         versions: items.map((id) => ({

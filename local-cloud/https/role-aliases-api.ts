@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { accountId, arn } from '../registry/arns.ts';
 import type { RoleAliasRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import { type Handler, operation, queryBoolean, queryNumber } from './operation.ts';
+import { byTime, page } from './page.ts';
 import { tagging, tagList } from './tags-api.ts';
 
 const names = (roleAlias: string) => ({ roleAlias, roleAliasArn: arn('rolealias', roleAlias) });
@@ -45,9 +46,12 @@ export function roleAliasOperations({ roleAliases, tags }: Registry): [string, H
         ascendingOrder: queryBoolean.default(false),
       },
       ({ pageSize, marker, ascendingOrder }) => {
-        const ordered = [...roleAliases.list()].sort((a, b) => b.createdAt - a.createdAt);
-        if (ascendingOrder) ordered.reverse();
-        const { items, next } = page(ordered, marker, pageSize);
+        const keyOf = ({ createdAt, roleAlias: name }: RoleAliasRecord) => byTime(createdAt, name);
+        const { items, next } = page('ListRoleAliases', roleAliases.list(), keyOf, {
+          token: marker,
+          size: pageSize,
+          isDescending: !ascendingOrder,
+        });
         return { roleAliases: items.map((each) => each.roleAlias), nextMarker: next };
       },
     ),

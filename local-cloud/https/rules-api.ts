@@ -7,7 +7,8 @@ import { AwsError, alreadyExists, invalidRequest, notFound, notImplemented } fro
 import { type Tags, tagsOfHeader } from '../registry/tags.ts';
 import { nowSeconds } from '../registry/things.ts';
 import type { Store } from '../store/store.ts';
-import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import { type Handler, operation, queryBoolean, queryNumber } from './operation.ts';
+import { page } from './page.ts';
 import { tagging } from './tags-api.ts';
 
 /** What evaluates the rules. */
@@ -18,6 +19,8 @@ export interface RuleLoader {
 }
 
 const ruleNamePattern = /^[a-zA-Z0-9_]{1,128}$/;
+/** Of rules AWS shows more at once than of anything else. */
+const rulesPageSizeMax = 10_000;
 const payloadSchema = z.record(z.string(), z.json()).transform((value) => value as JsonObject);
 
 /** Rules of the store and of the engine, kept alike. */
@@ -150,7 +153,11 @@ export function ruleOperations(store: Store, book: RuleBook, tags: Tags): [strin
           ({ payload }) =>
             input.ruleDisabled === undefined || (payload.ruleDisabled === true) === input.ruleDisabled,
         );
-        const { items, next } = page(fitting, input.nextToken, input.maxResults);
+        const { items, next } = page('ListTopicRules', fitting, ({ ruleName: name }) => name, {
+          token: input.nextToken,
+          size: input.maxResults,
+          sizeMax: rulesPageSizeMax,
+        });
         return {
           rules: items.map(({ ruleName: name, payload, createdAt }) => ({
             ruleArn: arn('rule', name),

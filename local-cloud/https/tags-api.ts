@@ -2,7 +2,8 @@
 
 import * as z from 'zod';
 import { checkTags, type Tag, type Tags } from '../registry/tags.ts';
-import { type Answer, type Handler, operation, page } from './operation.ts';
+import { type Answer, type Handler, operation } from './operation.ts';
+import { page } from './page.ts';
 
 export const tagList = z.array(z.strictObject({ Key: z.string(), Value: z.string().optional() })).default([]);
 
@@ -28,7 +29,10 @@ export function tagOperations(tags: Tags): [string, Handler][] {
       return {};
     }),
     operation('ListTagsForResource', { resourceArn, nextToken: z.string().optional() }, (input) => {
-      const { items, next } = page(tags.of(input.resourceArn), input.nextToken, undefined);
+      const { items, next } = page('ListTagsForResource', tags.of(input.resourceArn), ({ Key }) => Key, {
+        token: input.nextToken,
+        size: undefined,
+      });
       return { tags: items, nextToken: next };
     }),
   ];

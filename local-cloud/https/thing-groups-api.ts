@@ -5,7 +5,8 @@ import { arn, nameInArn } from '../registry/arns.ts';
 import { invalidRequest } from '../registry/aws-error.ts';
 import type { ThingGroupRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import { type Handler, operation, queryBoolean, queryNumber } from './operation.ts';
+import { page } from './page.ts';
 import { tagging, tagList } from './tags-api.ts';
 import { attributePayload, paging } from './things-api.ts';
 
@@ -95,7 +96,10 @@ export function thingGroupOperations({ things, groups, tags }: Registry): [strin
             isBelow(group, input.parentGroup, input.recursive) &&
             group.thingGroupName.startsWith(input.namePrefixFilter ?? ''),
         );
-        const { items, next } = page(fitting, input.nextToken, input.maxResults);
+        const { items, next } = page('ListThingGroups', fitting, ({ thingGroupName: name }) => name, {
+          token: input.nextToken,
+          size: input.maxResults,
+        });
         return { thingGroups: items.map(({ thingGroupName: name }) => groupEntry(name)), nextToken: next };
       },
     ),
@@ -122,13 +126,21 @@ export function thingGroupOperations({ things, groups, tags }: Registry): [strin
       { thingGroupName, ...paging, recursive: queryBoolean.optional() },
       (input) => {
         const names = groups.thingsIn(input.thingGroupName, input.recursive);
-        const { items, next } = page(names, input.nextToken, input.maxResults);
+        const { items, next } = page('ListThingsInThingGroup', names, (name) => name, {
+          token: input.nextToken,
+          size: input.maxResults,
+        });
         return { things: items, nextToken: next };
       },
     ),
     operation('ListThingGroupsForThing', { thingName, ...paging }, (input) => {
       things.get(input.thingName);
-      const { items, next } = page(groups.groupsOf(input.thingName), input.nextToken, input.maxResults);
+      const { items, next } = page(
+        'ListThingGroupsForThing',
+        groups.groupsOf(input.thingName),
+        (name) => name,
+        { token: input.nextToken, size: input.maxResults },
+      );
       return { thingGroups: items.map(groupEntry), nextToken: next };
     }),
     operation(

@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { arn } from '../registry/arns.ts';
 import type { ThingTypeRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Handler, operation, page } from './operation.ts';
+import { type Handler, operation } from './operation.ts';
+import { page } from './page.ts';
 import { tagging, tagList } from './tags-api.ts';
 import { paging } from './things-api.ts';
 
@@ -55,7 +56,10 @@ export function thingTypeOperations({ things, tags }: Registry): [string, Handle
       const fitting = [...things.listTypes()].filter(
         (type) => input.thingTypeName === undefined || type.thingTypeName === input.thingTypeName,
       );
-      const { items, next } = page(fitting, input.nextToken, input.maxResults);
+      const { items, next } = page('ListThingTypes', fitting, ({ thingTypeName: name }) => name, {
+        token: input.nextToken,
+        size: input.maxResults,
+      });
       return {
         thingTypes: items.map((type) => ({
           thingTypeName: type.thingTypeName,

@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { arn } from '../registry/arns.ts';
 import type { ThingRecord } from '../registry/records.ts';
 import type { Registry } from '../registry/registry.ts';
-import { type Handler, operation, page, queryBoolean, queryNumber } from './operation.ts';
+import { type Handler, operation, queryBoolean, queryNumber } from './operation.ts';
+import { page } from './page.ts';
 
 export const attributePayload = z.strictObject({
   attributes: z.record(z.string(), z.string()).optional(),
@@ -61,7 +62,12 @@ export function thingOperations({ things }: Registry): [string, Handler][] {
           if (attributeValue === undefined || value === undefined) return value !== undefined;
           return usePrefixAttributeValue ? value.startsWith(attributeValue) : value === attributeValue;
         };
-        const { items, next } = page([...things.list()].filter(fits), nextToken, maxResults);
+        const { items, next } = page(
+          'ListThings',
+          [...things.list()].filter(fits),
+          ({ thingName: name }) => name,
+          { token: nextToken, size: maxResults },
+        );
         return { things: items.map(thingSummary), nextToken: next };
       },
     ),

@@ -4,7 +4,8 @@
  */
 
 import * as z from 'zod';
-import { type Handler, operation, page } from '../https/operation.ts';
+import { type Handler, operation } from '../https/operation.ts';
+import { page } from '../https/page.ts';
 import { queryService } from '../https/query-service.ts';
 import type { SignedService } from '../https/signed-service.ts';
 import { accountId } from '../registry/arns.ts';
@@ -85,7 +86,10 @@ export function iamService(store: Store, nowMs: () => number): SignedService {
     ),
     operation('GetRole', { RoleName }, (input) => ({ Role: shown(known(input.RoleName)) })),
     operation('ListRoles', { PathPrefix: z.string().optional(), ...paging }, (input) => {
-      const { items, next } = page(store.roles.values(), input.Marker, pageSize);
+      const { items, next } = page('ListRoles', store.roles.values(), ({ roleName: name }) => name, {
+        token: input.Marker,
+        size: pageSize,
+      });
       return { Roles: items.map(shown), IsTruncated: next !== undefined, Marker: next };
     }),
     operation('DeleteRole', { RoleName }, async (input) => {

@@ -2,7 +2,8 @@
 
 import * as z from 'zod';
 import type { JsonObject } from '../engines/json-tree.ts';
-import { type Answer, operation, page } from '../https/operation.ts';
+import { type Answer, operation } from '../https/operation.ts';
+import { page } from '../https/page.ts';
 import { AwsError, notImplemented } from '../registry/aws-error.ts';
 import type { Functions } from './functions.ts';
 import { functionArn } from './functions.ts';
@@ -282,7 +283,10 @@ export function functionOperations(functions: Functions, nowMs: () => number) {
     list(query: URLSearchParams): Answer {
       const size = query.get('MaxItems');
       const marker = query.get('Marker') ?? undefined;
-      const { items, next } = page(functions.all(), marker, size === null ? pageSize : Number(size));
+      const { items, next } = page('ListFunctions', functions.all(), ({ name }) => name, {
+        token: marker,
+        size: size === null ? pageSize : Math.min(Number(size), pageSize),
+      });
       return {
         Functions: items.map(({ name }) => functionConfiguration(functions.described(name))),
         NextMarker: next,

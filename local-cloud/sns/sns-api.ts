@@ -2,7 +2,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
-import { type Handler, operation, page } from '../https/operation.ts';
+import { type Handler, operation } from '../https/operation.ts';
+import { page } from '../https/page.ts';
 import { queryService } from '../https/query-service.ts';
 import type { SignedService } from '../https/signed-service.ts';
 import { accountId } from '../registry/arns.ts';
@@ -124,7 +125,10 @@ export function snsService(topics: Topics, signer: SigningPair): SignedService {
       return {};
     }),
     operation('ListTopics', { NextToken }, (input) => {
-      const { items, next } = page(topics.all(), input.NextToken, pageSize);
+      const { items, next } = page('ListTopics', topics.all(), ({ topicArn: arn }) => arn, {
+        token: input.NextToken,
+        size: pageSize,
+      });
       return { Topics: items.map(({ topicArn: arn }) => ({ TopicArn: arn })), NextToken: next };
     }),
     operation('GetTopicAttributes', { TopicArn }, (input) => {
@@ -194,12 +198,22 @@ export function snsService(topics: Topics, signer: SigningPair): SignedService {
       return {};
     }),
     operation('ListSubscriptions', { NextToken }, (input) => {
-      const { items, next } = page(topics.subscriptions(), input.NextToken, pageSize);
+      const { items, next } = page(
+        'ListSubscriptions',
+        topics.subscriptions(),
+        ({ subscriptionArn }) => subscriptionArn,
+        { token: input.NextToken, size: pageSize },
+      );
       return { Subscriptions: items.map(shown), NextToken: next };
     }),
     operation('ListSubscriptionsByTopic', { TopicArn, NextToken }, (input) => {
       topics.get(input.TopicArn);
-      const { items, next } = page(topics.subscriptionsOf(input.TopicArn), input.NextToken, pageSize);
+      const { items, next } = page(
+        'ListSubscriptionsByTopic',
+        topics.subscriptionsOf(input.TopicArn),
+        ({ subscriptionArn }) => subscriptionArn,
+        { token: input.NextToken, size: pageSize },
+      );
       return { Subscriptions: items.map(shown), NextToken: next };
     }),
     operation('GetSubscriptionAttributes', { SubscriptionArn }, (input) => {

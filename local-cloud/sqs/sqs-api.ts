@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { type Handler, operation, page } from '../https/operation.ts';
+import { type Handler, operation } from '../https/operation.ts';
+import { page } from '../https/page.ts';
 import { jsonService, type SignedService } from '../https/signed-service.ts';
 import { accountId } from '../registry/arns.ts';
 import { AwsError, notImplemented } from '../registry/aws-error.ts';
@@ -11,6 +12,7 @@ import type { MessageAttribute } from './records.ts';
 
 const bytesMax = 2 * 1024 * 1024;
 const batchMax = 10;
+const pageSizeMax = 1000;
 
 const seconds = (max: number) => z.number().int().min(0).max(max);
 const attributeNumbers: Record<string, [min: number, max: number]> = {
@@ -201,12 +203,16 @@ export function sqsService(queues: Queues, address: () => string): SignedService
       'ListQueues',
       {
         QueueNamePrefix: z.string().default(''),
-        MaxResults: z.number().int().min(1).max(1000).optional(),
+        MaxResults: z.number().int().min(1).max(pageSizeMax).optional(),
         NextToken: z.string().optional(),
       },
       ({ QueueNamePrefix, MaxResults, NextToken }) => {
         const names = queues.names().filter((name) => name.startsWith(QueueNamePrefix));
-        const { items, next } = page(names.sort(), NextToken, MaxResults);
+        const { items, next } = page('ListQueues', names, (name) => name, {
+          token: NextToken,
+          size: MaxResults,
+          sizeMax: pageSizeMax,
+        });
         return { QueueUrls: items.map(urlOf), NextToken: next };
       },
     ),
