@@ -76,15 +76,17 @@ export function voteRequest(chainId: string, vote: CheckedVote, skipExtension = 
       { asked: position },
     );
   }
+  const own = timestampText(vote.timestamp);
   return {
     chainId,
     kind: kindOfStep[step],
     position,
     blockId: blockIdText(vote.blockId),
     time: vote.timestamp,
-    timestamp: timestampText(vote.timestamp),
+    timestamp: own,
     validatorAddress: Buffer.from(vote.validatorAddress).toString('hex').toUpperCase(),
     signBytesAt: (text) => {
+      if (text === own) return voteSignBytes(chainId, vote);
       const timestamp = parseTimestamp(text);
       return timestamp && voteSignBytes(chainId, { ...vote, timestamp });
     },

@@ -31,15 +31,21 @@ export class Waker implements Wakeable {
 }
 
 /** @param late called once the time is over, `work` or not; what it returns is thrown */
-export async function within<T>(sleep: Sleep, ms: number, work: Promise<T>, late: () => Error): Promise<T> {
-  const done = new Waker();
-  const timeUp = sleep(ms, done).then((): Promise<never> => {
-    if (!done.aborted) throw late();
-    return new Promise(() => {});
+export function within<T>(sleep: Sleep, ms: number, work: Promise<T>, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const done = new Waker();
+    work.then(
+      (result) => {
+        done.wake();
+        resolve(result);
+      },
+      (error) => {
+        done.wake();
+        reject(error);
+      },
+    );
+    void sleep(ms, done).then(() => {
+      if (!done.aborted) reject(late());
+    });
   });
-  try {
-    return await Promise.race([work, timeUp]);
-  } finally {
-    done.wake();
-  }
 }

@@ -1,5 +1,6 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { MessageSchema } from './gen/privval_pb.ts';
 import { type Proposal, ProposalSchema, TimestampSchema, type Vote, VoteSchema } from './gen/types_pb.ts';
 import {
@@ -151,4 +152,24 @@ test('a node takes no answer without a signature', () => {
   );
   expect(() => parseResponse(pubKeyResponse(new Uint8Array(31)))).toThrow(PrivvalMessageError);
   expect(() => parseResponse(pingRequest())).toThrow(PrivvalMessageError);
+});
+
+test('an answer is, byte for byte, what the schema makes of it', () => {
+  const timestamps = fc
+    .record({ seconds: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), nanos: fc.integer() })
+    .map((init) => create(TimestampSchema, init));
+  const signatures = fc.uint8Array({ maxLength: 64 });
+  const bySchema = (sum: NonNullable<MessageInitShape<typeof MessageSchema>['sum']>) =>
+    toBinary(MessageSchema, create(MessageSchema, { sum }));
+  fc.assert(
+    fc.property(timestamps, signatures, signatures, (timestamp, signature, extensionSignature) => {
+      const vote = { timestamp, signature, extensionSignature };
+      expect(signedVoteResponse(vote)).toEqual(bySchema({ case: 'signedVoteResponse', value: { vote } }));
+      const proposal = { timestamp, signature };
+      expect(signedProposalResponse(proposal)).toEqual(
+        bySchema({ case: 'signedProposalResponse', value: { proposal } }),
+      );
+    }),
+    { seed: 6 },
+  );
 });

@@ -4,6 +4,7 @@
  */
 
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { Fields } from './fields.ts';
 import { type Message, MessageSchema, type RemoteSignerError } from './gen/privval_pb.ts';
 import type { BlockID, Proposal, Timestamp, Vote } from './gen/types_pb.ts';
 import { signedType } from './signed-types.ts';
@@ -162,14 +163,25 @@ export function signedVoteResponse(signed: {
   extensionSignature?: Uint8Array | undefined;
 }): Uint8Array {
   const { timestamp, signature, extensionSignature } = signed;
-  return encode({
-    case: 'signedVoteResponse',
-    value: { vote: { timestamp, signature, ...(extensionSignature ? { extensionSignature } : {}) } },
-  });
+  const fields = new Fields();
+  fields.message(4, () =>
+    fields.message(1, () => {
+      fields.timestamp(5, timestamp).bytes(8, signature);
+      if (extensionSignature) fields.bytes(10, extensionSignature);
+    }),
+  );
+  return fields.finish();
 }
 
 export function signedProposalResponse(signed: { timestamp: Timestamp; signature: Uint8Array }): Uint8Array {
-  return encode({ case: 'signedProposalResponse', value: { proposal: signed } });
+  const { timestamp, signature } = signed;
+  const fields = new Fields();
+  fields.message(6, () =>
+    fields.message(1, () => {
+      fields.timestamp(6, timestamp).bytes(7, signature);
+    }),
+  );
+  return fields.finish();
 }
 
 export function pingResponse(): Uint8Array {
