@@ -10,11 +10,12 @@ import { connect } from 'node:tls';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   DescribeRuleCommand,
+  ListRulesCommand,
   ListTargetsByRuleCommand,
   PutRuleCommand,
   PutTargetsCommand,
 } from '@aws-sdk/client-eventbridge';
-import { CreateFunctionCommand, InvokeCommand } from '@aws-sdk/client-lambda';
+import { CreateFunctionCommand, InvokeCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import {
   CreateTopicCommand,
   GetSubscriptionAttributesCommand,
@@ -30,6 +31,7 @@ import {
   DeleteMessageCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
+  ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
@@ -251,6 +253,45 @@ test('SQS: messages are sent, received, given more time, and deleted; what is re
   });
   await expect(cloud.sqs.send(new GetQueueUrlCommand({ QueueName: 'none' }))).rejects.toMatchObject({
     name: 'QueueDoesNotExist',
+  });
+});
+
+test("input that does not fit is called what each service's clients know it by", async () => {
+  const { url } = await cloud.queue('strict');
+  const topic = await cloud.sns.send(new CreateTopicCommand({ Name: 'strict' }));
+  const name = async (asked: Promise<unknown>) =>
+    asked.then(
+      () => 'taken',
+      (error: Error) => error.name,
+    );
+  expect({
+    token: await name(cloud.sns.send(new ListTopicsCommand({ NextToken: 'x' }))),
+    protocol: await name(
+      cloud.sns.send(new SubscribeCommand({ TopicArn: topic.TopicArn, Protocol: 'carrier-pigeon' })),
+    ),
+    messages: await name(
+      cloud.sqs.send(new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 11 })),
+    ),
+    control: await name(cloud.sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'a\u0000b' }))),
+    large: await name(
+      cloud.sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'x'.repeat(1_048_576) })),
+    ),
+    larger: await name(
+      cloud.sqs.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'x'.repeat(1_048_577) })),
+    ),
+    marker: await name(cloud.lambda.send(new ListFunctionsCommand({ Marker: 'x' }))),
+    version: await name(cloud.lambda.send(new InvokeCommand({ FunctionName: 'any', Qualifier: '7' }))),
+    limit: await name(cloud.events.send(new ListRulesCommand({ Limit: 101 }))),
+  }).toEqual({
+    token: 'InvalidParameterException',
+    protocol: 'InvalidParameterException',
+    messages: 'InvalidParameterValue',
+    control: 'InvalidMessageContents',
+    large: 'taken',
+    larger: 'InvalidParameterValue',
+    marker: 'InvalidParameterValueException',
+    version: 'ResourceNotFoundException',
+    limit: 'ValidationException',
   });
 });
 

@@ -175,14 +175,17 @@ test('queries, scans, batches and deletes work, with limits and pages', async ()
 });
 
 test('tables: the given ones are there, others can be made, an unknown one and an absent operation are refused', async () => {
-  await client.send(
-    new CreateTableCommand({
-      TableName: 'other',
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-    }),
-  );
+  const other = new CreateTableCommand({
+    TableName: 'other',
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+  });
+  await client.send(other);
+  await expect(client.send(other)).rejects.toMatchObject({
+    name: 'ResourceInUseException',
+    message: 'Table already exists: other',
+  });
   expect((await client.send(new ListTablesCommand({}))).TableNames).toEqual([
     'beam-fleet',
     'beam-sign',

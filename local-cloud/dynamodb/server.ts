@@ -127,7 +127,8 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
         const failedCondition = /#ConditionalCheckFailedException$/.test(cause.body.__type ?? '');
         const old =
           wantsOld && failedCondition && error instanceof ActionError ? error.lastItemRead : undefined;
-        return { status: cause.statusCode, body: old ? { ...cause.body, Item: old } : cause.body };
+        const body = withMessage(cause.body, input);
+        return { status: cause.statusCode, body: old ? { ...body, Item: old } : body };
       }
       log?.error({ err: cause, operation }, 'DynamoDB failed on a request');
       return refusal(
@@ -172,6 +173,15 @@ export async function openDynamo(place: string | Disk, options: DynamoOptions): 
     },
     close,
   };
+}
+
+/** dynalite says nothing of a table that is there already; AWS's clients show the message. */
+function withMessage<B extends { __type?: string; message?: string }>(
+  body: B,
+  { TableName }: Record<string, unknown>,
+): B {
+  const isUnsaid = body.message === '' && /#ResourceInUseException$/.test(body.__type ?? '');
+  return isUnsaid ? { ...body, message: `Table already exists: ${String(TableName)}` } : body;
 }
 
 /** What dynalite's checks stumble over (a null where it looks for members, thousands of levels) is bad input: nothing was done yet. */
@@ -237,7 +247,9 @@ function refusal(
   return { status, body: { __type: `${namespace}#${type}`, message } };
 }
 
-function isClientError(error: unknown): error is { statusCode: number; body: { __type?: string } } {
+function isClientError(
+  error: unknown,
+): error is { statusCode: number; body: { __type?: string; message?: string } } {
   return typeof error === 'object' && error !== null && 'statusCode' in error && 'body' in error;
 }
 

@@ -219,6 +219,7 @@ export function eventsService(rules: EventRules, nowMs: () => number): SignedSer
   return jsonService({
     target: 'AWSEvents',
     version: '1.1',
+    invalidType: 'ValidationException',
     bytesMax,
     operations: new Map(operations),
   });

@@ -119,10 +119,12 @@ export function queryService(options: {
   /** Of the answers' XML. */
   namespace: string;
   bytesMax: number;
+  /** What the service calls an input that does not fit. */
+  invalidType: string;
   operations: ReadonlyMap<string, Handler>;
   isOpen?: (request: IncomingMessage) => boolean;
 }): SignedService {
-  const { service, namespace, bytesMax, operations, isOpen } = options;
+  const { service, namespace, bytesMax, invalidType, operations, isOpen } = options;
   const answerOf = (action: string, answer: Answer) =>
     `<${action}Response xmlns="${namespace}">${toXml(`${action}Result`, answer)}` +
     `<ResponseMetadata><RequestId>${randomUUID()}</RequestId></ResponseMetadata></${action}Response>`;
@@ -143,7 +145,8 @@ export function queryService(options: {
     },
     refuse(response, error) {
       const type = error.status < 500 ? 'Sender' : 'Receiver';
-      const detail = toXml('Error', { Type: type, Code: error.type, Message: error.message });
+      const code = error.type === 'InvalidRequestException' ? invalidType : error.type;
+      const detail = toXml('Error', { Type: type, Code: code, Message: error.message });
       const body = `<ErrorResponse xmlns="${namespace}">${detail}<RequestId>${randomUUID()}</RequestId></ErrorResponse>`;
       answerWith(response, error.status, 'text/xml', body);
     },

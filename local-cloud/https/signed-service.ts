@@ -56,6 +56,8 @@ export function jsonService(options: {
   operations: ReadonlyMap<string, Handler>;
   /** The codes of errors in AWS's older Query protocol, where its clients go by them. */
   queryCodes?: Readonly<Record<string, string>>;
+  /** What the service calls an input that does not fit. */
+  invalidType: string;
 }): SignedService {
   const contentType = `application/x-amz-json-${options.version}`;
   return {
@@ -74,10 +76,11 @@ export function jsonService(options: {
       answerWith(response, 200, contentType, JSON.stringify(answer));
     },
     refuse(response, error) {
-      const code = options.queryCodes?.[error.type];
-      const body = JSON.stringify({ __type: error.type, message: error.message });
+      const type = error.type === 'InvalidRequestException' ? options.invalidType : error.type;
+      const code = options.queryCodes?.[type];
+      const body = JSON.stringify({ __type: type, message: error.message });
       answerWith(response, error.status < 500 ? 400 : error.status, contentType, body, {
-        'x-amzn-errortype': error.type,
+        'x-amzn-errortype': type,
         ...(code !== undefined && { 'x-amzn-query-error': `${code};Sender` }),
       });
     },

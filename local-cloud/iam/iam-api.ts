@@ -144,6 +144,7 @@ export function iamService(store: Store, nowMs: () => number): SignedService {
   return queryService({
     service: 'IAM',
     namespace: 'https://iam.amazonaws.com/doc/2010-05-08/',
+    invalidType: 'ValidationError',
     bytesMax,
     operations: new Map(operations),
   });

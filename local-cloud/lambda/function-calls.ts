@@ -10,6 +10,8 @@ import { FunctionError, FunctionQueueFullError, type LambdaRunner } from './runn
 
 /** Lambda's limits. */
 const payloadBytesMax = 6 * 1024 * 1024;
+/** A hundred more than 6 MiB, as its message has it. */
+const answerBytesMax = 6_291_556;
 const logTailBytes = 4096;
 
 export interface InvokeRequest {
@@ -94,7 +96,11 @@ export function createFunctionCalls(
   async function answered(name: string, event: unknown, requestId: string) {
     try {
       const result = await runner.invoke(name, event, requestId);
-      return { payload: JSON.stringify(result) ?? 'null', functionError: false };
+      const answer = JSON.stringify(result) ?? 'null';
+      if (Buffer.byteLength(answer) <= answerBytesMax) return { payload: answer, functionError: false };
+      const errorMessage = `Response payload size exceeded maximum allowed payload size (${answerBytesMax} bytes).`;
+      const failure = { errorType: 'Function.ResponseSizeTooLarge', errorMessage };
+      return { payload: JSON.stringify(failure), functionError: true };
     } catch (error) {
       if (!(error instanceof FunctionError)) throw error;
       return { payload: JSON.stringify(error.failure), functionError: true };

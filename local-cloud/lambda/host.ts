@@ -162,6 +162,8 @@ class Instance {
   readonly #started: Promise<void>;
   #start: () => void = () => {};
   #failure: FunctionFailure | undefined;
+  /** Of the invocation that is under way, or was the last. */
+  #requestId = '';
   #settle: ((outcome: InvocationOutcome) => void) | undefined;
 
   constructor(worker: Worker, definition: HostedFunction, log: InstanceLog) {
@@ -180,7 +182,9 @@ class Instance {
     worker.on('exit', (code) =>
       this.#died({
         errorType: 'Runtime.ExitError',
-        errorMessage: `The function's process ended with code ${code}`,
+        errorMessage: `RequestId: ${this.#requestId} Error: Runtime exited ${
+          code === 0 ? 'without providing a reason' : `with error: exit status ${code}`
+        }`,
       }),
     );
   }
@@ -194,9 +198,10 @@ class Instance {
   async invoke({ requestId, event }: InvocationRequest): Promise<InvocationOutcome> {
     await this.#started;
     if (this.#failure) return { ok: false, failure: this.#failure };
+    this.#requestId = requestId;
     const timeoutMs = this.#definition.timeoutSeconds * 1000;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#timedOut(`${requestId} Task`, timeoutMs / 1000), timeoutMs);
+      const timer = setTimeout(() => this.#timedOut('Task', timeoutMs / 1000), timeoutMs);
       this.#settle = (outcome) => {
         clearTimeout(timer);
         this.#settle = undefined;
@@ -224,9 +229,12 @@ class Instance {
   }
 
   #timedOut(what: string, seconds: number): void {
-    const errorMessage = `${what} timed out after ${seconds.toFixed(2)} seconds`;
-    this.#log.line(`${new Date().toISOString()} ${errorMessage}`);
-    this.#died({ errorType: 'Sandbox.Timedout', errorMessage: `RequestId: ${errorMessage}` });
+    const why = `${what} timed out after ${seconds.toFixed(2)} seconds`;
+    this.#log.line(`${new Date().toISOString()} ${this.#requestId} ${why}`);
+    this.#died({
+      errorType: 'Sandbox.Timedout',
+      errorMessage: `RequestId: ${this.#requestId} Error: ${why}`,
+    });
   }
 
   #died(failure: FunctionFailure): void {

@@ -41,7 +41,7 @@ export async function runInstance(): Promise<void> {
   try {
     handler = await loadHandler(definition.codeDir, definition.handler);
   } catch (error) {
-    const failure = describe(error, 'Runtime.ImportModuleError');
+    const failure = describeLoading(error);
     log.console('', 'ERROR', [`${failure.errorType}: ${failure.errorMessage}`, ...(failure.trace ?? [])]);
     say({ type: 'load-failed', failure });
     return;
@@ -57,7 +57,7 @@ export async function runInstance(): Promise<void> {
       log.line(endOf(requestId, started));
       say({ type: 'returned', payload: JSON.stringify(payload) });
     } catch (error) {
-      const failure = describe(error, 'Error');
+      const failure = describe(error);
       log.console(requestId, 'ERROR', ['Invoke Error', JSON.stringify(failure)]);
       log.line(endOf(requestId, started));
       say({ type: 'threw', failure });
@@ -72,13 +72,18 @@ function endOf(requestId: string, started: number): string {
   return `END RequestId: ${requestId}\nREPORT RequestId: ${requestId}\tDuration: ${duration} ms`;
 }
 
+class HandlerNotFound extends Error {}
+class ModuleNotFound extends Error {
+  readonly code = 'MODULE_NOT_FOUND';
+}
+
 /** Lambda's ways to find a handler: `index.handler` is in index.js, index.mjs or index.cjs. */
 async function loadHandler(codeDir: string, name: string): Promise<Handler> {
   const dot = name.lastIndexOf('.');
   const file = ['.js', '.mjs', '.cjs']
     .map((ending) => join(codeDir, `${name.slice(0, dot)}${ending}`))
     .find((path) => existsSync(path));
-  if (dot < 1 || file === undefined) throw new Error(`Cannot find module for the handler '${name}'`);
+  if (dot < 1 || file === undefined) throw new ModuleNotFound(`Cannot find module for the handler '${name}'`);
   const module = (
     file.endsWith('.cjs') ? createRequire(import.meta.url)(file) : await import(pathToFileURL(file).href)
   ) as Record<string, unknown>;
@@ -86,7 +91,11 @@ async function loadHandler(codeDir: string, name: string): Promise<Handler> {
   // Of CommonJS behind import() the whole of the exports is the default.
   const whole = module.default as Record<string, unknown> | undefined;
   const handler = module[exportName] ?? whole?.[exportName];
-  if (typeof handler !== 'function') throw new Error(`${name} is undefined or not exported`);
+  if (typeof handler !== 'function') {
+    throw new HandlerNotFound(
+      `${name} is ${handler === undefined ? 'undefined or not exported' : 'not a function'}`,
+    );
+  }
   return handler as Handler;
 }
 
@@ -108,13 +117,20 @@ function context(
   };
 }
 
-function describe(error: unknown, type: string): FunctionFailure {
-  if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error) };
-  return {
-    errorType: type === 'Error' ? error.name : type,
-    errorMessage: error.message,
-    trace: error.stack?.split('\n') ?? [],
-  };
+function describe(error: unknown): FunctionFailure {
+  if (!(error instanceof Error)) return { errorType: typeof error, errorMessage: String(error), trace: [] };
+  return { errorType: error.name, errorMessage: error.message, trace: error.stack?.split('\n') ?? [] };
+}
+
+/** As Lambda's own runtime for Node names what kept a handler from being found; what the code throws by itself keeps its name. */
+function describeLoading(error: unknown): FunctionFailure {
+  const failure = describe(error);
+  if (error instanceof HandlerNotFound) return { ...failure, errorType: 'Runtime.HandlerNotFound' };
+  if (error instanceof SyntaxError)
+    return { ...failure, errorType: 'Runtime.UserCodeSyntaxError', errorMessage: String(error) };
+  if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')
+    return { ...failure, errorType: 'Runtime.ImportModuleError', errorMessage: `Error: ${error.message}` };
+  return failure;
 }
 
 function captureOutput(log: InstanceLog, requestId: () => string): void {

@@ -99,6 +99,62 @@ test('Lambda: a function from a zip is made, invoked, changed, and removed', asy
   await expect(invoke({})).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
 });
 
+const failing = [
+  ['a text that is thrown', "exports.handler = async () => { throw 'odd'; }", 'string', /^odd$/],
+  [
+    'no such handler',
+    'exports.other = 1',
+    'Runtime.HandlerNotFound',
+    /^index.handler is undefined or not exported$/,
+  ],
+  [
+    'a handler that is none',
+    'exports.handler = 1',
+    'Runtime.HandlerNotFound',
+    /^index.handler is not a function$/,
+  ],
+  ['code that is none', 'exports.handler = (', 'Runtime.UserCodeSyntaxError', /^SyntaxError: /],
+  [
+    'a module that is missing',
+    "require('nowhere')",
+    'Runtime.ImportModuleError',
+    /^Error: Cannot find module 'nowhere'/,
+  ],
+  ['a throw at its start', "throw new RangeError('early')", 'RangeError', /^early$/],
+  [
+    'more than an answer may have',
+    "exports.handler = async () => 'x'.repeat(6291555)",
+    'Function.ResponseSizeTooLarge',
+    /^Response payload size exceeded maximum allowed payload size \(6291556 bytes\)\.$/,
+  ],
+] as const;
+test("a function's failure has the type and message that Lambda gives it", async () => {
+  const found = await Promise.all(
+    failing.map(async ([, code], index) => {
+      const FunctionName = `failing-${index}`;
+      await cloud.lambda.send(
+        new CreateFunctionCommand({
+          FunctionName,
+          Role: roleArn,
+          Runtime: 'nodejs20.x',
+          Handler: 'index.handler',
+          Code: { ZipFile: zipOf(code) },
+        }),
+      );
+      const answer = await cloud.lambda.send(new InvokeCommand({ FunctionName }));
+      await cloud.lambda.send(new DeleteFunctionCommand({ FunctionName }));
+      return { functionError: answer.FunctionError, ...json(answer.Payload), trace: undefined };
+    }),
+  );
+  expect(found).toEqual(
+    failing.map(([, , errorType, message]) => ({
+      functionError: 'Unhandled',
+      errorType,
+      errorMessage: expect.stringMatching(message),
+    })),
+  );
+}, 30_000);
+
 test.each([
   [
     'no zip',
@@ -113,7 +169,7 @@ test.each([
     /lie elsewhere/,
   ],
   ['another language', { Runtime: 'python3.12' as const }, 'NotImplementedException', /runtime python3\.12/],
-  ['layers', { Layers: ['arn:x'] }, 'InvalidRequestException', /no layers/],
+  ['layers', { Layers: ['arn:x'] }, 'InvalidParameterValueException', /no layers/],
   ['a network', { VpcConfig: { SubnetIds: ['s'] } }, 'NotImplementedException', /VpcConfig/],
   [
     'a reserved variable',

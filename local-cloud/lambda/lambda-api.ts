@@ -109,6 +109,14 @@ export function lambdaService(operations: FunctionOperations, calls: FunctionCal
         .split('/')
         .map(decodeURIComponent);
       const method = request.method ?? 'GET';
+      const qualifier = url.searchParams.get('Qualifier') ?? '$LATEST';
+      if (qualifier !== '$LATEST') {
+        throw new AwsError(
+          404,
+          'ResourceNotFoundException',
+          `Function not found: ${parts[2] ?? ''}:${qualifier}: of versions there is $LATEST alone`,
+        );
+      }
       if (method === 'POST' && parts[1] === 'functions' && parts[3] === 'invocations' && parts.length === 4)
         return invoke(request, response, functionNameIn(parts[2] ?? ''), body);
       for (const route of routes) {
@@ -132,7 +140,8 @@ export function lambdaService(operations: FunctionOperations, calls: FunctionCal
         Message: error.message,
       });
       answerWith(response, error.status, 'application/json', body, {
-        'x-amzn-errortype': error.type,
+        'x-amzn-errortype':
+          error.type === 'InvalidRequestException' ? 'InvalidParameterValueException' : error.type,
         'x-amzn-requestid': randomUUID(),
       });
     },

@@ -96,8 +96,8 @@ export class FunctionError extends Error {
 
 /** Waiting invocations a function, those that wait to be tried again included. */
 const queuedMax = 1_000;
-/** Lambda's limit of an asynchronous event before 2025, bytes. */
-export const eventBytesMax = 262_144;
+/** Lambda's limit of an asynchronous event: 1 MB. */
+export const eventBytesMax = 1_048_576;
 const retryDelaysMsDefault = [60_000, 120_000] as const;
 /** Of a dead letter's error message. */
 const errorCharsMax = 1_024;

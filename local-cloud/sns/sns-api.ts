@@ -273,6 +273,7 @@ export function snsService(topics: Topics, signer: SigningPair): SignedService {
   const service = queryService({
     service: 'SNS',
     namespace: 'http://sns.amazonaws.com/doc/2010-03-31/',
+    invalidType: 'InvalidParameter',
     bytesMax,
     operations: new Map(operations),
     isOpen: isConfirmation,

@@ -129,7 +129,7 @@ export class Queues {
   async send(name: string, message: OutgoingMessage): Promise<string> {
     const queue = this.#queue(name);
     const { body, attributes = {} } = message;
-    const bytesMax = this.#setting(queue, 'MaximumMessageSize', 262_144);
+    const bytesMax = this.#setting(queue, 'MaximumMessageSize', 1_048_576);
     const bytes = Buffer.byteLength(body);
     if (bytes === 0)
       throw new AwsError(400, 'MissingParameter', 'The request must contain the parameter MessageBody.');

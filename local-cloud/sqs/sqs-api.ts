@@ -34,7 +34,7 @@ const defaults = {
   DelaySeconds: '0',
   ReceiveMessageWaitTimeSeconds: '0',
   MessageRetentionPeriod: '345600',
-  MaximumMessageSize: '262144',
+  MaximumMessageSize: '1048576',
   SqsManagedSseEnabled: 'true',
 };
 
@@ -135,6 +135,8 @@ function checkName(name: string): void {
 }
 
 const QueueUrl = z.string();
+/** XML's characters. */
+const sendable = /^[\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]*$/u;
 const sendMembers = {
   MessageBody: z.string(),
   DelaySeconds: seconds(900).optional(),
@@ -153,6 +155,13 @@ export function sqsService(queues: Queues, address: () => string): SignedService
       MessageAttributes?: Attributes | undefined;
     },
   ) {
+    if (!sendable.test(input.MessageBody)) {
+      throw new AwsError(
+        400,
+        'InvalidMessageContents',
+        'The message contains characters outside the allowed set.',
+      );
+    }
     const attributes = withoutUndefined(input.MessageAttributes ?? {});
     const MessageId = await queues.send(name, {
       body: input.MessageBody,
@@ -341,6 +350,7 @@ export function sqsService(queues: Queues, address: () => string): SignedService
   return jsonService({
     target: 'AmazonSQS',
     version: '1.0',
+    invalidType: 'InvalidParameterValue',
     bytesMax,
     operations: new Map(operations),
     queryCodes: {
