@@ -80,7 +80,9 @@ test("Basic Ingest's prefix names the rule", () => {
     rule: 'beam_health',
     topic: 'beam/demo/x',
   });
-  for (const topic of ['$aws/rules/', '$aws/rules/r', '$aws/rules/r/', '$aws/rules//x', 'beam/demo']) {
+  expect(parseBasicIngest('$aws/rules/r')).toEqual({ rule: 'r', topic: '' });
+  expect(sizeFault('$aws/rules/r')).toBeUndefined();
+  for (const topic of ['$aws/rules/', '$aws/rules/r/', '$aws/rules//x', 'beam/demo']) {
     expect(parseBasicIngest(topic)).toBeUndefined();
   }
 });

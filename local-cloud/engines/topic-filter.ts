@@ -4,12 +4,15 @@ export const topicBytesMax = 256;
 export const topicSlashesMax = 7;
 const basicIngest = '$aws/rules/';
 
-/** Basic Ingest's prefix `$aws/rules/<rule>/` counts neither for the slashes nor for what a rule sees. */
+/**
+ * Basic Ingest's prefix `$aws/rules/<rule>/` counts neither for the slashes nor for what a rule sees. The rule's name alone is a topic, too
+ * (developer guide, "Reserved topics"): its rule sees an empty one.
+ */
 export function parseBasicIngest(topic: string): { rule: string; topic: string } | undefined {
   if (!topic.startsWith(basicIngest)) return undefined;
   const end = topic.indexOf('/', basicIngest.length);
-  if (end < 0) return undefined;
-  const rule = topic.slice(basicIngest.length, end);
+  const rule = topic.slice(basicIngest.length, end < 0 ? undefined : end);
+  if (end < 0) return rule === '' ? undefined : { rule, topic: '' };
   return rule === '' || end + 1 === topic.length ? undefined : { rule, topic: topic.slice(end + 1) };
 }
 

@@ -249,9 +249,11 @@ test('Basic Ingest reaches the named rule alone, without its prefix in topic()',
   await send('$aws/rules/named/elsewhere', {});
   await send('$aws/rules/nobody/x', {});
   await send('x', { n: 2 });
+  await send('$aws/rules/no_from', { n: 3 });
   expect(invoked).toEqual([
     { name: 'f', event: { t: 'building/5', first: 'building' } },
     { name: 'h', event: { n: 1 } },
+    { name: 'h', event: { n: 3 } },
   ]);
   expect(logged.map(({ message }) => message)).toEqual([
     "A message for a rule does not match the rule's FROM; it is dropped",
