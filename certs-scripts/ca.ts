@@ -60,7 +60,7 @@ export async function makeAuthority(
 }
 
 /**
- * A device's certificate for the key in the CSR.
+ * A device's certificate for the key in the CSR; it ends with the authority's own at the latest.
  * @param from ms since the epoch; left out: from now on for `days`
  * @param subject in place of what the CSR says of itself
  * @throws Error where the CSR is broken, or not signed by its own key
@@ -83,12 +83,13 @@ export async function issueFromCsr(
     throw new Error('The certificate request is not signed by its own key; make it anew.');
   const issuer = new x509.X509Certificate(authority.certificatePem);
   const { privateKey } = await keyPair(authority.privateKeyPem);
+  const notAfterMs = Math.min(from + days * dayMs, issuer.notAfter.getTime());
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: subject ? [{ OU: [subject.organizationalUnit] }, { CN: [subject.commonName] }] : request.subject,
     issuer: issuer.subject,
     notBefore: new Date(from),
-    notAfter: new Date(from + days * dayMs),
+    notAfter: new Date(notAfterMs),
     signingAlgorithm,
     publicKey: request.publicKey,
     signingKey: privateKey,

@@ -45,6 +45,17 @@ test('key, request and certificate of a device fit together', async () => {
   expect(checkCertificateFiles(files, Date.now()).validToMs).toBeGreaterThan(Date.now() + 300 * dayMs);
 });
 
+test('a certificate ends with what is above it at the latest', async () => {
+  const root = await makeAuthority('root', { days: 20 });
+  const authority = await makeAuthority('devices', { days: 30, issuer: root });
+  const csr = await createCsr(makeDeviceKey(), 'demo_a');
+  const endOf = (pem: string) => new X509Certificate(pem).validTo;
+  expect(endOf(await issueFromCsr(authority, csr, { days: 365 }))).toBe(endOf(root.certificatePem));
+  expect(Date.parse(endOf(await issueFromCsr(authority, csr, { days: 5 })))).toBeLessThan(
+    Date.now() + 6 * dayMs,
+  );
+});
+
 test('a request that another key signed is refused', async () => {
   const authority = await makeAuthority('test CA');
   const csr = await createCsr(makeDeviceKey(), 'demo_a');

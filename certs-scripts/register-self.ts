@@ -6,7 +6,7 @@
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CertificateFileError } from '../protocol/certificates.ts';
+import { CertificateFileError, checkCertificateFiles } from '../protocol/certificates.ts';
 import { type IdentityProof, identityParameters } from '../protocol/instance-identity.ts';
 import { type NodeKind, serverTemplateName, thingName } from '../protocol/names.ts';
 import { ensureDeviceKey } from './device-key.ts';
@@ -62,6 +62,7 @@ export async function registerSelf(given: SelfRegistration, nowMs: number): Prom
     );
   }
   if (!before) {
+    checkClaim(claim, files.certificate, nowMs);
     const client = await openProvisioning({
       endpoint,
       ca,
@@ -109,6 +110,29 @@ export async function registerSelf(given: SelfRegistration, nowMs: number): Prom
     syncFolderOf(claim.key);
   }
   return { thing, before, claimForgotten: forget };
+}
+
+/** @param ownFile where a certificate lies that this server can't use, or none */
+function checkClaim(claim: SelfRegistration['claim'], ownFile: string, nowMs: number): void {
+  for (const file of [claim.certificate, claim.key]) {
+    if (existsSync(file)) continue;
+    const why = existsSync(ownFile) ? `, and ${ownFile} is not of this server's key, or has expired` : '';
+    throw new CertificateFileError(
+      file,
+      `is not there${why}; put there what \`beam certs claim\` wrote, and have the server admitted (\`beam fleet admit\`)`,
+    );
+  }
+  try {
+    checkCertificateFiles(claim, nowMs);
+  } catch (error) {
+    if (!(error instanceof CertificateFileError)) throw error;
+    const [what] = error.message.slice(error.file.length + 1).split(';');
+    throw new CertificateFileError(
+      error.file,
+      `${what}; put there both files that \`beam certs claim\` wrote`,
+      { cause: error },
+    );
+  }
 }
 
 function isGood(certificatePem: string, keyPem: string, nowMs: number): boolean {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
@@ -56,6 +56,39 @@ test('what was named and is not there is an error that says what to do', () => {
   expect(() => findCloud({ endpoint: 'https://localhost:1', ca: join(empty, 'no.pem') }, {})).toThrow(
     /there is no file/,
   );
+  expect(() => findCloud({ ca: join(empty, 'ca.pem') }, { BEAM_CHECKOUT: empty })).toThrow(
+    /--ca goes with --endpoint/,
+  );
+});
+
+test("the file system's errors are told with place and remedy", () => {
+  const empty = folder();
+  const faultOf = (act: () => void) => {
+    try {
+      act();
+    } catch (error) {
+      // Inside jest Node's own errors are another realm's.
+      const { message, code } = error as NodeJS.ErrnoException;
+      return describeError(Object.assign(new Error(message), { code }));
+    }
+    return 'nothing';
+  };
+  const file = join(empty, 'file');
+  writeFileSync(file, '');
+  const nowhere = join(empty, 'nowhere/x');
+  expect(faultOf(() => writeFileSync(nowhere, ''))).toMatch(
+    /nowhere\/x'; check the name, and that the folder is there$/,
+  );
+  expect(faultOf(() => readFileSync(empty))).toMatch(/; a folder is where a file is to be: name a file$/);
+  expect(faultOf(() => mkdirSync(file))).toMatch(/file'; a file is where a folder is to be: move it away/);
+  expect(faultOf(() => mkdirSync(join(file, 'x')))).toMatch(/file\/x'; a file is where a folder is to be/);
+  // What this test can't bring about as root, and without a full disk: the same errors, made by hand.
+  const made = (code: string) => describeError(Object.assign(new Error(`${code}: open '/x'`), { code }));
+  expect(made('EACCES')).toBe(
+    "EACCES: open '/x'; this user may not read or write it: run the command as its owner, or change the file's mode",
+  );
+  expect(made('ENOSPC')).toMatch(/open '\/x'; the disk is full: make room/);
+  expect(made('EROFS')).toMatch(/open '\/x'; the disk can only be read: name a place on another/);
 });
 
 test('errors name what happened and what to do', () => {

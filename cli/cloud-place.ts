@@ -50,6 +50,13 @@ export function findCloud(options: CloudPlaceOptions, env: NodeJS.ProcessEnv): C
   if (env.BEAM_LOCAL) return readLocal(env.BEAM_LOCAL, 'BEAM_LOCAL', options);
   const checkout = join(defaultData(env), localFileName);
   if (existsSync(checkout)) return readLocal(checkout, 'this checkout', options);
+  // AWS needs none: whoever gives one means another cloud, and would speak to AWS unawares.
+  if (options.ca !== undefined) {
+    throw new CliError(
+      '--ca goes with --endpoint: give the address of the cloud whose authority it is, such as https://HOST:8443',
+      exitCodes.usage,
+    );
+  }
   return { region, name: 'AWS' };
 }
 

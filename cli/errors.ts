@@ -48,6 +48,8 @@ const awsRemedies: Record<string, string> = {
   AccessDeniedException: 'these credentials may not do this: see the policy of the user or role',
   UnrecognizedClientException: 'AWS does not know these credentials: check AWS_PROFILE and the region',
   InvalidSignatureException: 'the secret key is wrong, or this machine has a wrong time',
+  CertificateValidationException:
+    'is it a certificate of that authority, and the authority registered (`beam certs register-ca`)?',
   ExpiredTokenException: 'the credentials have expired: sign in again',
   ResourceNotFoundException: 'there is no such thing here: check the name, and that the region is right',
   ThrottlingException: 'AWS asks to slow down: try again in a minute',
@@ -66,6 +68,7 @@ const fileCodes: Record<string, string> = {
   EACCES: "this user may not read or write it: run the command as its owner, or change the file's mode",
   EEXIST: 'a file is where a folder is to be: move it away, or name another folder',
   EISDIR: 'a folder is where a file is to be: name a file',
+  ENOENT: 'check the name, and that the folder is there',
   ENOSPC: 'the disk is full: make room, and run the command again',
   ENOTDIR: 'a file is where a folder is to be: move it away, or name another folder',
   EROFS: 'the disk can only be read: name a place on another',

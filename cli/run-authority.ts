@@ -1,7 +1,7 @@
 /** The work of `beam certs …` on an authority of one's own. */
 
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DescribeCertificateCommand } from '@aws-sdk/client-iot';
 import {
@@ -29,7 +29,7 @@ import { writeWhole } from '../certs-scripts/write-whole.ts';
 import { fingerprintOf } from '../certs-scripts/x509.ts';
 import { fleetName, parseThingName } from '../protocol/names.ts';
 import { badInput, tell } from './command-line.ts';
-import { exitCodes } from './errors.ts';
+import { describeError, exitCodes } from './errors.ts';
 import type {
   AuthorityOptions,
   CheckOptions,
@@ -38,7 +38,7 @@ import type {
   OwnAuthorityOptions,
   RegisterCaOptions,
 } from './options.ts';
-import { readCsr, readPem } from './run-certs.ts';
+import { checkWritable, readCsr, readPem } from './run-certs.ts';
 import { withOperator } from './run-fleet.ts';
 
 const dayMs = 86_400_000;
@@ -67,7 +67,13 @@ function open(folder: string): StoredAuthority {
   try {
     return readAuthority(resolve(folder));
   } catch (error) {
-    return badInput(`${resolve(folder)} is no authority's folder: \`beam certs ca\` makes one`, error);
+    const { code } = error as NodeJS.ErrnoException;
+    return badInput(
+      code === 'ENOENT' || code === 'ENOTDIR'
+        ? `${resolve(folder)} is no authority's folder: \`beam certs ca\` makes one`
+        : `${resolve(folder)} can't be read: ${describeError(error)}`,
+      error,
+    );
   }
 }
 
@@ -81,12 +87,16 @@ export async function issue(options: IssueOptions): Promise<number> {
   }
   const subject =
     thing === undefined || kind === undefined ? undefined : { commonName: thing, organizationalUnit: kind };
+  await checkWritable(resolve(out));
   const certificate = await issueFromCsr(authority, request, { days, subject });
-  if (!dryRun) await writeFile(out, chain ? certificate + authority.chainPem : certificate, { mode: 0o600 });
+  if (!dryRun) {
+    writeWhole(resolve(out), chain ? certificate + authority.chainPem : certificate, 0o600);
+  }
+  const validTo = new Date(new X509Certificate(certificate).validTo).toISOString();
   tell(
     { json: json === true },
-    { certificate: resolve(out), days, dryRun: dryRun === true },
-    () => `${dryRun ? 'would write' : 'wrote'} ${resolve(out)}, valid for ${days} days`,
+    { certificate: resolve(out), days, validTo, dryRun: dryRun === true },
+    () => `${dryRun ? 'would write' : 'wrote'} ${resolve(out)}, valid to ${validTo}`,
   );
   return 0;
 }
@@ -105,7 +115,11 @@ async function revocationsOf(
   try {
     return await readRevocations(crl, certificatePem);
   } catch (error) {
-    return badInput(`${authorityFiles(resolve(folder)).crl} can't be read as this authority's list`, error);
+    return badInput(
+      `${authorityFiles(resolve(folder)).crl} is not this authority's list; put the right one back, or move it away and write it anew ` +
+        'with every certificate that was on it (beam certs crl --revoke)',
+      error,
+    );
   }
 }
 
@@ -113,6 +127,7 @@ export async function writeCrl(options: CrlOptions): Promise<number> {
   const { days, dryRun, json } = options;
   const authority = open(options.authority);
   const { crl: file } = authorityFiles(resolve(options.authority));
+  await revocationsOf(options.authority, authority);
   let crl = storedCrl(options.authority);
   for (const certificate of options.revoke) {
     const pem = await readPem(certificate);
@@ -206,6 +221,11 @@ export async function removeCa(options: OwnAuthorityOptions): Promise<number> {
 
 export async function enforce(options: OwnAuthorityOptions): Promise<number> {
   const authority = open(options.authority);
+  if (storedCrl(options.authority) === undefined) {
+    badInput(
+      `there is no ${authorityFiles(resolve(options.authority)).crl}: \`beam certs crl --revoke\` writes the list`,
+    );
+  }
   const revoked = await revocationsOf(options.authority, authority);
   const dryRun = options.dryRun === true;
   return withOperator(options, async ({ iot }) => {

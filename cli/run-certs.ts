@@ -1,8 +1,8 @@
 /** The work of `beam certs …`. */
 
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { authorityFiles } from '../certs-scripts/authority-folder.ts';
 import { certificatesIn } from '../certs-scripts/check-chain.ts';
 import { makeClaim } from '../certs-scripts/claim.ts';
@@ -12,6 +12,7 @@ import { x509 } from '../certs-scripts/x509.ts';
 import { nodeFile, parseConfig } from '../protocol/config.ts';
 import { thingName } from '../protocol/names.ts';
 import { badInput, tell } from './command-line.ts';
+import { describeError } from './errors.ts';
 import type { ClaimOptions, CloudCommandOptions, RegisterOptions, RetireOptions } from './options.ts';
 import { withOperator } from './run-fleet.ts';
 
@@ -19,7 +20,13 @@ export async function readPem(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    return badInput(`there is no ${file} to read; check the name`, error);
+    const { code } = error as NodeJS.ErrnoException;
+    return badInput(
+      code === 'ENOENT'
+        ? `there is no ${file} to read; check the name`
+        : `${file} can't be read: ${describeError(error)}`,
+      error,
+    );
   }
 }
 
@@ -64,6 +71,19 @@ export async function registerCsr(how: 'register' | 'rotate', options: RegisterO
   });
 }
 
+/**
+ * What is made only once is asked for only where it can be kept.
+ * @throws CliError where no file can be written there
+ */
+export async function checkWritable(file: string): Promise<void> {
+  try {
+    if (existsSync(file) && statSync(file).isDirectory()) badInput(`${file} is a folder: name a file`);
+    await access(existsSync(file) ? file : dirname(file), constants.W_OK);
+  } catch (error) {
+    badInput(`${file} can't be written: ${describeError(error)}`, error);
+  }
+}
+
 /** Either a request, for which AWS IoT issues a certificate, or one that an authority of one's own issued. */
 async function certificateGiven({
   csr,
@@ -72,7 +92,9 @@ async function certificateGiven({
   out,
 }: RegisterOptions): Promise<{ given: string | OwnCertificate; out: string }> {
   if (csr !== undefined && out !== undefined && certificate === undefined && authority === undefined) {
-    return { given: await readCsr(csr), out: resolve(out) };
+    const request = await readCsr(csr);
+    await checkWritable(resolve(out));
+    return { given: request, out: resolve(out) };
   }
   if (certificate === undefined || csr !== undefined || out !== undefined) {
     return badInput('give --csr and --out, or --certificate of an authority of your own');
@@ -122,8 +144,10 @@ export function claim(options: ClaimOptions): Promise<number> {
       tell(options, { ...files, dryRun }, `would make a claim certificate in ${resolve(out)}`);
       return 0;
     }
-    const { certificateArn, certificatePem, privateKeyPem } = await makeClaim(iot);
+    // Before the cloud makes it: the key is told once, and a claim that nobody has stays valid there.
     await mkdir(out, { recursive: true, mode: 0o700 });
+    await checkWritable(files.key);
+    const { certificateArn, certificatePem, privateKeyPem } = await makeClaim(iot);
     await writeFile(files.key, privateKeyPem, { mode: 0o600, flag: 'wx' });
     await writeFile(files.certificate, certificatePem, { mode: 0o600, flag: 'wx' });
     tell(options, { ...files, certificateArn }, () =>

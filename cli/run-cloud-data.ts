@@ -40,10 +40,10 @@ export async function backup(file: string, options: CloudDataOptions): Promise<n
 
 export async function restore(file: string, options: CloudDataOptions): Promise<number> {
   const restored = await restoreBackup(file, options.data);
-  const { at, entries, signRecords } = restored;
+  const { at, entries, files, signRecords } = restored;
   tell(options, restored, () =>
     [
-      `${options.data} is as it was at ${at}: ${entries} entries.`,
+      `${options.data} is as it was at ${at}: ${entries} entries, ${files} files.`,
       ...signRecords.map(
         (key) =>
           `The sign record ${key} is behind what was signed since, so it has another id and is sealed: every signer refuses. To go on, on each server ` +

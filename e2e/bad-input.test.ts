@@ -82,6 +82,43 @@ test('config.toml with unknown and ill-typed keys: all faults at once, by path',
   expect(broken.stderr).toMatch(/config\.toml.*\n?.*line \d+/);
 });
 
+test('a certificate or a claim that could not be kept is not asked for; what is in its place is named', async () => {
+  const local = ['--data', folder];
+  const home = await makeHome('lost');
+  const csr = join(home, 'certs/device.csr');
+  const certificates = async () => (await beam(['certs', 'list', 'lone_lost', ...local])).stdout;
+  const before = await certificates();
+  const server = ['--fleet', 'lone', '--node', 'lost', '--kind', 'sentry'];
+  for (const [out, fault] of [
+    [join(home, 'nowhere/x.pem'), /nowhere\/x\.pem can't be written: .*check the name/],
+    [join(home, 'certs'), /certs is a folder: name a file/],
+  ] as const) {
+    const lost = await beam(['certs', 'register', ...server, '--csr', csr, '--out', out, ...local]);
+    expect(lost).toMatchObject({ code: 2, stderr: expect.stringMatching(fault) });
+  }
+  expect(await certificates()).toBe(before);
+  const folderForCsr = await beam(['certs', 'register', ...server, '--csr', home, '--out', csr, ...local]);
+  expect(folderForCsr.stderr).toMatch(/lost can't be read: .*a folder is where a file is to be/);
+
+  // A claim's key beside another's certificate; then none, where the certificate in place is not of this server's key.
+  const claim = join(folder, 'claim');
+  expect((await beam(['certs', 'claim', '--out', claim, ...local])).code).toBe(0);
+  const certs = join(home, 'certs');
+  writeFileSync(join(certs, 'device.pem.crt'), readFileSync(join(claim, 'claim.pem.crt')));
+  expect(await beam(['register', '--home', home])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(
+      /claim\.pem\.crt is not there, and .*device\.pem\.crt is not of .*beam certs claim/,
+    ),
+  });
+  writeFileSync(join(certs, 'claim.pem.crt'), readFileSync(join(claim, 'claim.pem.crt')));
+  writeFileSync(join(certs, 'claim.key'), 'no key');
+  expect(await beam(['register', '--home', home])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/claim\.key is no private key in PEM; put there both files/),
+  });
+});
+
 test("a broken, an expired and another key's certificate: the file is named before anything is tried", async () => {
   const home = await makeHome('pem');
   const file = join(home, 'certs/device.pem.crt');

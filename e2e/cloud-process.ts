@@ -32,15 +32,23 @@ export async function endAll(): Promise<void> {
   for (const child of children) await end(child, 'SIGKILL');
 }
 
+const bundle = [process.execPath, join(bundles, 'local-cloud.js')];
+
 /** @param folder holds the cloud's data, in `cloud` */
-export function launch(
+export function launch(folder: string, ...more: string[]) {
+  return launchBy(bundle, folder, ...more);
+}
+
+/** @param command the bundle itself, or `beam cloud` */
+function launchBy(
+  command: readonly string[],
   folder: string,
   ...more: string[]
 ): { child: ChildProcess; output: () => string; errors: () => string } {
   const data = join(folder, 'cloud');
   const ports = ['--mqtt-port', '0', '--https-port', '0'];
-  const args = [join(bundles, 'local-cloud.js'), '--data', data, ...ports, '--json', ...more];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program = '', ...args] = [...command, '--data', data, ...ports, '--json', ...more];
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   children.add(child);
   let output = '';
   let errors = '';
@@ -53,12 +61,23 @@ export function launch(
   return { child, output: () => output, errors: () => errors };
 }
 
-export async function start(
+interface Started {
+  child: ChildProcess;
+  ready: Ready;
+  startMs: number;
+}
+
+export function start(folder: string, ...more: string[]): Promise<Started> {
+  return startBy(bundle, folder, ...more);
+}
+
+export async function startBy(
+  command: readonly string[],
   folder: string,
   ...more: string[]
-): Promise<{ child: ChildProcess; ready: Ready; startMs: number }> {
+): Promise<Started> {
   const since = performance.now();
-  const { child, output, errors } = launch(folder, ...more);
+  const { child, output, errors } = launchBy(command, folder, ...more);
   const exited = once(child, 'exit').then(() => {
     throw new Error(`the local cloud ended: ${errors()}`);
   });

@@ -11,8 +11,20 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { createCsr } from '../certs-scripts/csr.ts';
 import { makeDeviceKey } from '../certs-scripts/device-key.ts';
 import { revoke, rotate } from '../certs-scripts/rotate.ts';
-import { until } from './beam.ts';
-import { childrenOf, clients, connect, end, endAll, gone, launch, register, start } from './cloud-process.ts';
+import { freePorts } from '../local-fleet/processes/ports.ts';
+import { beamCommand, until } from './beam.ts';
+import {
+  childrenOf,
+  clients,
+  connect,
+  end,
+  endAll,
+  gone,
+  launch,
+  register,
+  start,
+  startBy,
+} from './cloud-process.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -23,8 +35,16 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('with --aws-rates a client id that connects several times in a second is refused', async () => {
-  const { ready } = await start(folder, '--aws-rates');
+test('beam cloud --credentials-port is where the provider listens; with --aws-rates a client id that connects several times in a second is refused', async () => {
+  const [port] = await freePorts(1);
+  const { ready } = await startBy(
+    [...beamCommand(), 'cloud'],
+    folder,
+    '--aws-rates',
+    '--credentials-port',
+    String(port),
+  );
+  expect(ready.credentialProvider).toBe(`localhost:${port}`);
   const { iot, data } = clients(ready);
   const device = await register(iot, 'b');
   // Without rates each of them connects, and the next one takes its place.

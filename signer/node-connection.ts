@@ -99,9 +99,11 @@ export class NodeConnection {
     // A signer that ends on purpose is started again at once: that is no reason to yield.
     if (this.#stopped) return;
     const { wasOpen, error } = end;
+    this.#againMs = dialAgainMs(this.#againMs, end);
+    const againMs = this.#againMs;
     if (wasOpen) {
       const fault = error && { fault: error.message };
-      log.warn({ node: this.#where, ...fault }, 'the connection to the node closed; dialling again');
+      log.warn({ node: this.#where, againMs, ...fault }, 'the connection to the node closed; dialling again');
       onChange(false);
     } else {
       const failure = error?.code ?? error?.message ?? 'it was closed';
@@ -109,9 +111,8 @@ export class NodeConnection {
         log.info({ node: this.#where, failure }, 'the node can not be dialled yet');
       this.#failure = failure;
     }
-    this.#againMs = dialAgainMs(this.#againMs, end);
     // Half of it by chance: signers that lost their nodes together do not come back in step.
-    const delayMs = this.#againMs - (this.#againMs > 1 ? randomInt(Math.ceil(this.#againMs / 2)) : 0);
+    const delayMs = againMs - (againMs > 1 ? randomInt(Math.ceil(againMs / 2)) : 0);
     this.#timer = setTimeout(() => this.#dial(), delayMs);
   }
 }

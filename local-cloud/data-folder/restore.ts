@@ -40,7 +40,10 @@ const trailer = z.object({ entries: z.number().int(), sha256: z.string() });
 export interface Restored {
   /** ISO time of the backup. */
   at: string;
+  /** Of the store. */
   entries: number;
+  /** Beside it: keys, certificates, functions. */
+  files: number;
   /** Keys of sign records, each of which has another id now. */
   signRecords: string[];
 }
@@ -76,19 +79,25 @@ async function fill(file: string, folder: string): Promise<Restored> {
   try {
     let waiting: WriteOperation[] = [];
     const signRecords: string[] = [];
+    let entries = 0;
+    let files = 0;
     const told = await readBackup(file, async (line) => {
-      if ('file' in line) return keepFile(folder, line);
+      if ('file' in line) {
+        files++;
+        return keepFile(folder, line);
+      }
       const { key } = line;
       if (key.startsWith(metaPrefix)) return;
       const value = isItemKey(key) ? foreignItem(key, line.value, signRecords) : line.value;
       if (value === undefined) return;
+      entries++;
       waiting.push({ key, text: value });
       if (waiting.length < batchMax) return;
       await disk.writes.write(waiting);
       waiting = [];
     });
     await disk.writes.write([...waiting, { key: formatKey, text: String(told.format) }]);
-    return { at: told.at, entries: told.entries, signRecords };
+    return { at: told.at, entries, files, signRecords };
   } finally {
     await disk.close();
   }
@@ -147,7 +156,7 @@ type Line = z.infer<typeof entryLine> | z.infer<typeof fileLine>;
 async function readBackup(
   file: string,
   take: (line: Line) => Promise<void> | void,
-): Promise<{ format: number; at: string; entries: number }> {
+): Promise<{ format: number; at: string }> {
   if (!existsSync(file)) throw new StoreError(`There is no file ${file}.`);
   const notWhole = (why: string, cause?: unknown) =>
     new StoreError(`${file} is no whole backup of a local cloud: ${why}. Take another one.`, { cause });
@@ -185,7 +194,7 @@ async function readBackup(
   if (!head) throw notWhole('it is empty');
   if (!end) throw notWhole('its end is missing');
   if (end.entries !== entries || end.sha256 !== hash.digest('hex')) throw notWhole('it was changed');
-  return { format: head.format, at: head.at, entries };
+  return { format: head.format, at: head.at };
 }
 
 function openHeader(file: string, value: unknown): z.infer<typeof header> {

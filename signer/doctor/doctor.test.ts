@@ -29,8 +29,18 @@ test('a machine that is as it should be; then each thing that is not is told, wi
   mkdirSync(join(home, 'gaiad/config'));
   const gaiad = join(home, 'gaiad/config/config.toml');
   writeFileSync(gaiad, `priv_validator_laddr = "unix://${join(home, 'run/signer.sock')}"\n`);
-  await enrol({ home, guard: 'record', chainNotStarted: true });
   const likely: string[] = [];
+  expect(of(await examine({ home, likely }), 'guard')).toEqual([
+    {
+      check: 'guard',
+      level: 'warning',
+      text: expect.stringMatching(
+        /^nothing is signed here \(not-enrolled\): .*beam signer enrol .*beam signer join on a further server/,
+      ),
+      remedy: 'what to do is in the text',
+    },
+  ]);
+  await enrol({ home, guard: 'record', chainNotStarted: true });
 
   const well = await examine({ home, likely });
   expect(well.filter(({ level }) => level === 'critical')).toEqual([]);
