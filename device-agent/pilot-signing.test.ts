@@ -53,7 +53,8 @@ test("a validator's gaiad waits for the signer and signs through it alone; the r
 
   signer.say({ state: 'fenced', epoch: 5 });
   await server.hears('/event/fenced');
-  await server.desire('role', { role: 'standby', epoch: 5 });
+  // Whatever an operator writes for a reason, the role counts.
+  await server.desire('role', { role: 'standby', epoch: 5, reason: 5 });
   await happens(() => signer.heard.includes('{"type":"stand-by"}'));
   signer.stop();
 });

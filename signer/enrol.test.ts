@@ -24,6 +24,15 @@ test('one process a state folder; the enrolment says what is wrong', async () =>
   await expect(joinRecord({ home })).rejects.toThrow(/has no sign record/);
   await enrol({ home, guard: 'record', chainNotStarted: true });
   await expect(enrol({ home, guard: 'record', chainNotStarted: true })).rejects.toThrow(/enrolled already/);
+  // Broken off between the record's write and the state's: a dry run that comes upon it writes nothing either.
+  const state = join(home, 'signer/state/state.json');
+  const begun = readFileSync(state, 'utf8').replace('"done"', '"pending"');
+  writeFileSync(state, begun);
+  rmSync(join(home, 'signer/state/enrolled.json'));
+  const dry = enrol({ home, guard: 'record', chainNotStarted: true, confirm: async () => false });
+  await expect(dry).rejects.toThrow(/not confirmed/);
+  expect(readFileSync(state, 'utf8')).toBe(begun);
+  await enrol({ home, guard: 'record', chainNotStarted: true });
   await expect(joinRecord({ home })).rejects.toThrow(EnrolError);
   await expect(enrol({ home: bench.makeHome('b'), guard: 'record', chainNotStarted: true })).rejects.toThrow(
     /signer join/,

@@ -70,8 +70,10 @@ export async function enrol(options: EnrolOptions): Promise<EnrolPlan> {
     if (existing && guard === 'record' && before && existing.recordId === begun) {
       // The process ended between the record's write and the state's.
       checkCovered(before.seen, imports);
+      const plan = planOf(home, address, before);
+      if (confirm && !(await confirm(plan))) throw notConfirmed();
       await file.create({ ...before, enrolment: 'done' });
-      return planOf(home, address, before);
+      return plan;
     }
     if (existing) {
       throw new EnrolError(
@@ -99,7 +101,7 @@ export async function enrol(options: EnrolOptions): Promise<EnrolPlan> {
       floor,
     };
     const plan = planOf(home, address, enrolledState(pins, 'pending'));
-    if (confirm && !(await confirm(plan))) throw new EnrolError('not enrolled: it was not confirmed');
+    if (confirm && !(await confirm(plan))) throw notConfirmed();
     if (guard === 'record' && pins.record) {
       if (!store) throw noCloud();
       await file.create(enrolledState(pins, 'pending'));
@@ -247,6 +249,10 @@ function planOf(home: SignerHome, address: string, { guard, record, seen }: Sign
     floor: { height, round, step },
     ...(record ? { table: record.table, recordKey: record.key, recordId: record.recordId } : {}),
   };
+}
+
+function notConfirmed(): EnrolError {
+  return new EnrolError('not enrolled: it was not confirmed');
 }
 
 function noCloud(): EnrolError {

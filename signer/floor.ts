@@ -51,7 +51,11 @@ export async function enrolmentFloor(from: FloorFrom): Promise<SignPosition> {
   const own = join(gaiadHome, 'data/priv_validator_state.json');
   const files = [...imports, ...(existsSync(own) ? [own] : [])];
   const imported = Math.max(0, ...files.map((file) => readFormerState(file).position.height));
-  if (!chainNotStarted) return closed(Math.max(imported, (await quietHeight(from)) + heightsAbove));
+  if (!chainNotStarted) {
+    const highest = (await quietHeight(from)) + heightsAbove;
+    if (imported > highest) throw aboveChain(files, imported, highest, rpc);
+    return closed(highest);
+  }
   const committed = await node.committedHeight();
   if (committed !== undefined && committed > 0) {
     throw new EnrolError(
@@ -65,6 +69,14 @@ export async function enrolmentFloor(from: FloorFrom): Promise<SignPosition> {
     );
   }
   return closed((await initialHeight(join(gaiadHome, 'config/genesis.json'))) - 1);
+}
+
+/** No signer of this chain came that far. As a floor it would stand for good, and nothing be signed before the chain passed it. */
+function aboveChain(files: string[], imported: number, highest: number, rpc: string): EnrolError {
+  const path = files.find((file) => readFormerState(file).position.height === imported);
+  return new EnrolError(
+    `${path} shows a signature at height ${imported}, and nobody can have signed above ${highest} on the chain of ${rpc}: it is another chain's state, or the chain was set back; give this chain's state, or wait until the chain has passed it`,
+  );
 }
 
 function silentNode(rpc: string): string {

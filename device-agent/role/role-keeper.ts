@@ -29,6 +29,9 @@ export type SignerSeen = Pick<
   'up' | 'downForMs' | 'session' | 'status' | 'start' | 'stop' | 'send'
 >;
 
+/** `reason` is said to the operator: whatever somebody wrote there, the role counts. */
+const wish = desiredRole.omit({ reason: true });
+
 export interface RoleKeeperOptions {
   thing: string;
   kind: NodeKind;
@@ -119,7 +122,7 @@ export class RoleKeeper {
 
   /** The role shadow, as the cloud holds it. */
   take(desired: Section | undefined): void {
-    const parsed = desiredRole.safeParse(desired ?? {});
+    const parsed = wish.safeParse(desired ?? {});
     const empty = desired === undefined || desired.role === undefined;
     this.#desired = parsed.success ? parsed.data : undefined;
     this.#desiredFault = parsed.success || empty ? undefined : faultOf(parsed.error.issues);

@@ -72,13 +72,16 @@ export async function execute(effects: Effects, fleet: FleetView, steps: readonl
     (step) => step.step === 'writeRole' || step.step === 'noteGrant' || step.step === 'noteFailover',
   );
   const settled = await Promise.allSettled(writes.map(run));
-  const outcomes = settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason;
-    return one.value;
-  });
-  // What is told has happened.
-  const conflict = outcomes.includes('conflict');
-  const told = steps.filter((step) => step.step === 'alert' || step.step === 'explain');
+  const failed = settled.filter((one) => one.status === 'rejected');
+  const conflict = settled.some((one) => one.status === 'fulfilled' && one.value === 'conflict');
+  // What is told has happened: nothing was put back for certain where a write failed. But one shadow that takes no more (it is
+  // full) must not keep a whole fleet's alerts back.
+  const told = steps.filter(
+    (step) =>
+      step.step === 'explain' ||
+      (step.step === 'alert' && (failed.length === 0 || step.kind !== 'role-edit-refused')),
+  );
   for (const step of told) if (!conflict || grants.length > 0) await run(step);
+  if (failed[0]) throw failed[0].reason;
   return conflict ? 'conflict' : 'done';
 }

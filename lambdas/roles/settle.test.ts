@@ -177,7 +177,16 @@ test('a decider that ends after the grant: the next one finishes the same epoch'
       throw new Error('the function ended');
     }
   }
-  await expect(fleet.decide(trigger, { shadows: new Gone(iotData) })).rejects.toThrow('ended');
+  const told: string[] = [];
+  class Told extends Announcer {
+    override async announce({ text }: { text: string }): Promise<void> {
+      told.push(text);
+    }
+  }
+  const announcer = new Told(iotData, Date.now);
+  await expect(fleet.decide(trigger, { shadows: new Gone(iotData), announcer })).rejects.toThrow('ended');
+  // The grant stands, and no later decider would tell of it.
+  expect(told).toEqual([expect.stringMatching(/is to sign from epoch 2 on/)]);
   expect(await fleet.record()).toMatchObject({ grantEpoch: 2, grantTo: fleet.thing('b'), epoch: 1 });
   await fleet.decide(sweep);
   expect((await fleet.desired())[1]).toEqual({ role: 'active', epoch: 2 });

@@ -1,6 +1,16 @@
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { openDynamo } from '../../local-cloud/dynamodb/server.ts';
@@ -92,6 +102,24 @@ test('a machine that is as it should be; then each thing that is not is told, wi
 
   chmodSync(keyFile, 0o600);
   rmSync(join(home, 'gaiad/config/notes.json'));
+  rmSync(backups, { recursive: true });
+
+  // gaiad follows links: to a folder outside of its home, and to the signer's own key. What is no folder was looked into by nobody.
+  const outside = mkdtempSync(join(tmpdir(), 'beam-doctor-'));
+  cpSync(keyFile, join(outside, 'k'));
+  symlinkSync(outside, join(home, 'gaiad/linked'));
+  symlinkSync(keyFile, join(home, 'gaiad/config/priv_validator_key.json'));
+  expect(texts(await examine({ home, likely }), 'copies')).toEqual([
+    `critical: ${join(home, 'gaiad/config/priv_validator_key.json')} holds this key: a gaiad that is started without its signer signs with it, and no guard knows`,
+    expect.stringMatching(/^critical: \S+\/k holds this key: a gaiad that is started/),
+  ]);
+  rmSync(outside, { recursive: true });
+  rmSync(join(home, 'gaiad/linked'));
+  rmSync(join(home, 'gaiad/config/priv_validator_key.json'));
+  expect(texts(await examine({ home, likely, look: [gaiad] }), 'copies')).toEqual([
+    `unknown: nobody looked into ${gaiad}: this user can't open it as a folder`,
+  ]);
+
   await exportKey({ home, out: join(home, 'out'), tool: 'filepv' });
   const sealed = await examine({ home, likely });
   expect(texts(sealed, 'record')[1]).toMatch(/^critical: the record is SEALED/);

@@ -38,8 +38,11 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
 
   const copies = publicKey
     ? copyFindings(
-        await findCopies(publicKey, [home.gaiadHome, home.home, ...look, ...likely], keyFile),
-        home.gaiadHome,
+        await findCopies(
+          publicKey,
+          { gaiadHome: home.gaiadHome, named: [home.home, ...look], likely },
+          keyFile,
+        ),
         home.mode === 'sign',
       )
     : [];

@@ -3,9 +3,9 @@
  * its form hides it. It opens small files that may hold a key, and tells of them nothing but their path.
  */
 
-import { type Dirent, readFileSync, statSync } from 'node:fs';
+import { type Dir, type Dirent, readFileSync, statSync } from 'node:fs';
 import { opendir, realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { readFormerKey } from '../import/former-key.ts';
 import { readShare } from '../import/horcrux-shares.ts';
 import { readSecret } from '../import/secret-file.ts';
@@ -38,6 +38,8 @@ const isDatabase = (name: string) => name.endsWith('.db') || name === 'wasm' || 
 
 export interface Copy {
   path: string;
+  /** gaiad's home leads to it, be it by links. */
+  inGaiad: boolean;
   /** A whole key, or a share of Horcrux. */
   holds: 'key' | 'share';
 }
@@ -45,49 +47,89 @@ export interface Copy {
 export interface Search {
   /** Those that are there and were searched. */
   folders: string[];
+  /** Those that this user can't open, or that are no folders. */
+  closed: { path: string; named: boolean }[];
   copies: Copy[];
   entries: number;
   /** It ended by its bounds of files or time. */
   cut: boolean;
 }
 
+export interface Places {
+  /** Searched first; links to folders are followed in it, as gaiad follows them. Elsewhere what they lead to is found where it lies. */
+  gaiadHome: string;
+  /** Must be looked at: that one of them can't be is told. */
+  named: string[];
+  likely: string[];
+}
+
 /** @param except the signer's own key file */
 export async function findCopies(
   publicKey: Uint8Array,
-  folders: string[],
+  { gaiadHome, named, likely }: Places,
   except: string | undefined,
 ): Promise<Search> {
   const untilMs = performance.now() + searchMsMax;
-  const found: Search = { folders: [], copies: [], entries: 0, cut: false };
+  const found: Search = { folders: [], closed: [], copies: [], entries: 0, cut: false };
   const seen = new Set<string>();
-  const own = except && (await realpath(except).catch(() => except));
-  const queue = folders.map((folder) => ({ folder: resolve(folder), depth: 0 }));
+  const own = await namesOf(except);
+  const queue = [gaiadHome, ...named, ...likely].map((folder, index) => ({
+    folder: resolve(folder),
+    depth: 0,
+    inGaiad: index === 0,
+    named: index <= named.length,
+  }));
   for (let next = queue.shift(); next; next = queue.shift()) {
-    const { folder, depth } = next;
+    const { folder, depth, inGaiad, named } = next;
     const real = await realpath(folder).catch(() => undefined);
     if (real === undefined || seen.has(real)) continue;
     seen.add(real);
+    const entries = await opendir(real).catch(() => undefined);
+    if (!entries) {
+      found.closed.push({ path: real, named });
+      continue;
+    }
     if (depth === 0) found.folders.push(real);
-    for await (const entry of entriesOf(real)) {
+    for await (const entry of entriesOf(entries)) {
       if (++found.entries > entriesMax || performance.now() > untilMs) return { ...found, cut: true };
       const path = join(real, entry.name);
-      // Links are not followed: what they lead to is found where it lies, or is out of bounds.
-      if (entry.isDirectory() && !skipped.has(entry.name) && !isDatabase(entry.name)) {
-        if (depth < depthMax) queue.push({ folder: path, depth: depth + 1 });
-      } else if (entry.isFile() && path !== own) {
+      const kind = kindOf(entry, path, inGaiad);
+      if (kind === 'folder' && !skipped.has(entry.name) && !isDatabase(entry.name)) {
+        if (depth < depthMax) queue.push({ folder: path, depth: depth + 1, inGaiad, named: inGaiad });
+      } else if (kind === 'file' && !own.includes(path)) {
         const holds = keyIn(path, publicKey);
-        if (holds) found.copies.push({ path, holds });
+        if (holds) found.copies.push({ path, inGaiad, holds });
       }
     }
   }
   return found;
 }
 
-async function* entriesOf(folder: string): AsyncGenerator<Dirent> {
+/** The file, and the name by which the configuration has it: that one may be a link. Any other link to it is a further way to the key. */
+async function namesOf(path: string | undefined): Promise<string[]> {
+  if (path === undefined) return [];
+  const folder = await realpath(dirname(path)).catch(() => dirname(path));
+  return [join(folder, basename(path)), await realpath(path).catch(() => path)];
+}
+
+async function* entriesOf(entries: Dir): AsyncGenerator<Dirent> {
   try {
-    yield* await opendir(folder);
+    yield* entries;
   } catch {
-    // Gone meanwhile, or not ours to read.
+    // Gone meanwhile.
+  }
+}
+
+function kindOf(entry: Dirent, path: string, linkedFolders: boolean): 'folder' | 'file' | undefined {
+  if (entry.isDirectory()) return 'folder';
+  if (entry.isFile()) return 'file';
+  if (!entry.isSymbolicLink()) return undefined;
+  try {
+    const target = statSync(path);
+    if (target.isFile()) return 'file';
+    return linkedFolders && target.isDirectory() ? 'folder' : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -110,13 +152,8 @@ function keyIn(path: string, publicKey: Uint8Array): Copy['holds'] | undefined {
 }
 
 /** @param signs whether Beam signs here (mode `sign`): before that the former signer's key is where it must be */
-export function copyFindings(
-  { folders, copies, entries, cut }: Search,
-  gaiadHome: string,
-  signs: boolean,
-): Finding[] {
-  const inGaiad = (path: string) => path.startsWith(`${resolve(gaiadHome)}/`);
-  const findings = copies.map(({ path, holds }): Finding => {
+export function copyFindings({ folders, closed, copies, entries, cut }: Search, signs: boolean): Finding[] {
+  const findings = copies.map(({ path, inGaiad, holds }): Finding => {
     if (holds === 'share') {
       return {
         check: 'copies',
@@ -134,7 +171,7 @@ export function copyFindings(
         remedy: 'before mode = "sign" stop that signer for ever, and move the file off this machine',
       };
     }
-    return inGaiad(path)
+    return inGaiad
       ? {
           check: 'copies',
           level: 'critical',
@@ -156,13 +193,29 @@ export function copyFindings(
       remedy: 'name the folders that matter with --look',
     });
   }
+  const closedNamed = closed.filter(({ named }) => named);
+  if (closedNamed.length > 0) {
+    findings.push({
+      check: 'copies',
+      level: 'unknown',
+      text: `nobody looked into ${showPaths(closedNamed)}: this user can't open it as a folder`,
+      remedy: 'name folders with --look, and run the doctor as a user who may read them',
+    });
+  }
   if (findings.length > 0) return findings;
   return [
     {
       check: 'copies',
       level: 'well',
       // A clean answer for places that nobody looked at would be the worst one.
-      text: `no other copy of the key among ${entries} files and folders below ${folders.join(', ')}; elsewhere by --look`,
+      text: `no other copy of the key among ${entries} files and folders below ${folders.join(', ')}${closed.length > 0 ? `; not looked at, for this user may not: ${showPaths(closed)}` : ''}; elsewhere by --look`,
     },
   ];
+}
+
+const pathsShown = 5;
+function showPaths(places: readonly { path: string }[]): string {
+  const shown = places.slice(0, pathsShown).map(({ path }) => path);
+  const more = places.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

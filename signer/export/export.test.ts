@@ -68,6 +68,8 @@ test('an export seals the record under the running signer, and writes state and 
   expect([modeOf(out), modeOf(state), modeOf(key)]).toEqual([0o700, 0o600, 0o600]);
 
   expect(await exportKey(given)).toMatchObject({ seal: 'ours', floor });
+  // The first tool may sign by now: a state made again for another one would be below what it signed.
+  await expect(exportKey({ ...given, tool: 'tmkms' })).rejects.toThrow(/whose tool may sign by now/);
   await expect(joinRecord({ home: bench.makeHome('b') })).rejects.toThrow(/was sealed/);
   await expect(enrol({ home: bench.makeHome('b'), guard: 'record', chainNotStarted: true })).rejects.toThrow(
     /was sealed/,

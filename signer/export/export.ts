@@ -107,6 +107,7 @@ async function exportUnder(sealing: Sealing, exporting: Exporting): Promise<Expo
   const { out, confirm } = options;
   const note = await noteOf(exporting);
   const plan = await planOf(sealing, exporting, note);
+  checkWhole(exporting, note, plan);
   if (note?.done && plan.seal !== 'open') return { ...plan, ...(note.floor ? { floor: note.floor } : {}) };
   checkFolder(exporting, note);
   if (confirm && !(await confirm(plan))) throw new EnrolError('nothing was exported: it was not confirmed');
@@ -172,6 +173,17 @@ async function noteOf({ options, home, key, state }: Exporting): Promise<ExportN
 
 function stateNames(tool: ExportTool, chainId: string): string[] {
   return stateFiles(tool, chainId, { height: 0, round: 0, step: 0 }).map(([name]) => name);
+}
+
+/** What is missing beside a key that went out may sign elsewhere by now: a state made again would be below it. @throws EnrolError */
+function checkWhole({ options }: Exporting, note: ExportNote | undefined, { files }: ExportPlan): void {
+  const { out } = options;
+  if (!note || (!note.done && !existsSync(keyFileIn(out)))) return;
+  const missing = files.find((file) => !existsSync(file));
+  if (missing === undefined) return;
+  throw new EnrolError(
+    `${missing} is not there, and ${out} has an export already, whose tool may sign by now; give a new folder with --out: it waits for ten blocks without our signature`,
+  );
 }
 
 /** Nothing of anybody's is overwritten. @throws EnrolError */
