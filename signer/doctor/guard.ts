@@ -18,7 +18,7 @@ const readMsCritical = 500;
 /** @param refusal why the configuration and the state do not belong together (`refusalOf`) */
 export function guardFindings(reading: StateReading, refusal: Refusal | undefined): Finding[] {
   const check = 'guard';
-  if (!refusal && reading.kind === 'none') {
+  if (reading.kind === 'none') {
     return [
       {
         check,
