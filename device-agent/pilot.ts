@@ -243,7 +243,9 @@ export class Pilot {
       blockSeconds: seconds,
       catchingUp: node.status?.sync_info.catching_up,
       missedInRow: missedInRow(view),
+      countedTo: view.countedTo,
       height: view.height,
+      commits: view.commits,
       lastSignedHeight: view.lastSignedHeight,
     };
   }

@@ -5,6 +5,14 @@ const intervalsMax = 21;
 /** Heights of which `missed` is counted in health messages. */
 export const recentHeights = 100;
 
+export interface CommitSeen {
+  height: number;
+  /** The header's time, ms since 1970. */
+  blockTimeMs: number;
+  /** Monotonic ms at which the node was seen to have it. */
+  seenMs: number;
+}
+
 export interface ChainView {
   /** The node's last committed height; 0 before the first. */
   height: number;
@@ -14,6 +22,8 @@ export interface ChainView {
   blockTimeMs: number | undefined;
   /** Seconds from block to block, the latest last. */
   intervals: readonly number[];
+  /** Of the last blocks, the latest last. */
+  commits: readonly CommitSeen[];
   /** Signed or missed, per height from `countedTo` back, the latest last. */
   recent: readonly boolean[];
   /** The last height whose final commit was looked at. */
@@ -27,6 +37,7 @@ export const initialChainView: ChainView = {
   committedAtMs: undefined,
   blockTimeMs: undefined,
   intervals: [],
+  commits: [],
   recent: [],
   countedTo: 0,
   missedTotal: 0,
@@ -54,7 +65,9 @@ export function committed(
       : view.intervals;
   // The first one seen may be old: a chain that stands still must not look alive to a pilot that has just started.
   const ageMs = view.height === 0 ? Math.max(0, now.wallMs - blockTimeMs) : 0;
-  return { ...view, height, committedAtMs: now.monotonicMs - ageMs, blockTimeMs, intervals };
+  const before = heights > 0 ? view.commits : [];
+  const commits = [...before, { height, blockTimeMs, seenMs: now.monotonicMs }].slice(-intervalsMax);
+  return { ...view, height, committedAtMs: now.monotonicMs - ageMs, blockTimeMs, intervals, commits };
 }
 
 /** The final commit of `height` was looked at. Heights come in order; one that was counted is not counted again. */
@@ -67,6 +80,19 @@ export function counted(view: ChainView, height: number, signed: boolean): Chain
     missedTotal: view.missedTotal + (signed ? 0 : 1),
     lastSignedHeight: signed ? height : view.lastSignedHeight,
   };
+}
+
+/**
+ * The chain's height at a moment, in hindsight: a node that was behind then got blocks later than one that was not,
+ * and the headers' times tell by how much. No wall clock of ours counts in it.
+ *
+ * @param atMs monotonic
+ * @returns 0 where none of these blocks is that old
+ */
+export function heightAt(commits: readonly CommitSeen[], atMs: number): number {
+  const delayMs = Math.min(...commits.map(({ blockTimeMs, seenMs }) => seenMs - blockTimeMs));
+  const made = commits.filter(({ blockTimeMs }) => blockTimeMs + delayMs <= atMs);
+  return made.at(-1)?.height ?? 0;
 }
 
 export function blockSeconds({ intervals }: ChainView): number | undefined {

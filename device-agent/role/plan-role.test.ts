@@ -51,7 +51,10 @@ function input({ chain, ...over }: InputChange = {}): RoleInput {
       blockSeconds: 2,
       catchingUp: false,
       missedInRow: 0,
+      // The last height's signatures are in the next block.
+      countedTo: (chain?.height ?? 100) - 1,
       height: 100,
+      commits: [],
       lastSignedHeight: 99,
       ...chain,
     },
@@ -173,6 +176,44 @@ test("three commits without our signature are asked for once they are the holder
   expect(
     actions(planRole(input({ ...claimed, chain: { missedInRow: 9, height: 108 } }), memory).steps),
   ).toContain('request-role');
+});
+
+test('a block whose signatures are not counted yet is no miss', () => {
+  const memory = settled(input({ chain: { height: 45 } }));
+  // 46 and 47 lack our signature, which the holder could not give; 49 has come, and what it says of 48 not been read.
+  const come = planRole(input({ chain: { missedInRow: 7, countedTo: 47, height: 49 } }), memory);
+  expect(actions(come.steps)).toEqual([]);
+  expect(
+    actions(planRole(input({ chain: { missedInRow: 8, countedTo: 48, height: 49 } }), come.memory).steps),
+  ).toEqual(['request-role']);
+});
+
+test("what the chain committed before the claim is not its holder's miss, however late our node got it", () => {
+  const blockTimeMs = (height: number) => 1_700_000_000_000 + 1300 * height;
+  // The claim is seen at 10,000. A live node had 5 by then; ours, new, had 1.
+  const liveMs = (height: number) => 9_950 + 1300 * (height - 5);
+  const seen = (heights: [height: number, seenMs: number][]) =>
+    heights.map(([height, seenMs]) => ({ height, blockTimeMs: blockTimeMs(height), seenMs }));
+  const behind = seen([
+    [1, 9_900],
+    [2, 10_300],
+    [3, 10_600],
+    [4, 10_900],
+    [5, 11_200],
+  ]);
+  const asks = (heightMax: number, missedInRow: number) => {
+    const live: [number, number][] = [6, 7, 8, 9].map((height) => [height, Math.max(liveMs(height), 11_300)]);
+    const commits = [...behind, ...seen(live)].filter(({ height }) => height <= heightMax);
+    const monotonicMs = commits.at(-1)?.seenMs ?? 0;
+    const now = { monotonicMs, wallMs: 1_700_000_000_000 };
+    return actions(
+      planRole(input({ now, chain: { height: heightMax, missedInRow, commits } }), memory).steps,
+    );
+  };
+  const memory = settled(input({ chain: { height: 1, commits: behind.slice(0, 1) } }));
+  for (const height of [5, 6, 7, 8]) expect(asks(height, height - 1)).toEqual([]);
+  // 6, 7 and 8 are the holder's.
+  expect(asks(9, 8)).toEqual(['request-role']);
 });
 
 test('a grant is handed to the signer at once, again after a while and to each new signer process', () => {

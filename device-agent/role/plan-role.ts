@@ -5,11 +5,12 @@
  */
 
 import type { NodeKind } from '../../protocol/names.ts';
-import { askReason, missedInRowMin } from '../../protocol/role-request.ts';
+import { askReason } from '../../protocol/role-request.ts';
 import type { DesiredRole, ReportedRoleState } from '../../protocol/shadows.ts';
 import { beatPeriodMs, type ControlRequest, type SignerStatus } from '../../protocol/signer-control.ts';
 import { type Stage, stageFeatures } from '../../protocol/stages.ts';
 import type { RoleRequestEvent } from '../../protocol/topics.ts';
+import { type CommitSeen, heightAt } from '../chain/chain-view.ts';
 
 export interface RoleInput {
   thing: string;
@@ -26,9 +27,13 @@ export interface RoleInput {
     sinceCommitMs: number | undefined;
     blockSeconds: number | undefined;
     catchingUp: boolean | undefined;
-    /** Commits in a row, up to the last, without our validator's signature. */
+    /** Commits in a row, up to `countedTo`, without our validator's signature. */
     missedInRow: number;
+    /** The last height whose signatures were counted: below `height`, by more than one where they are still looked up. */
+    countedTo: number;
     height: number;
+    /** The last blocks, as the node got them. */
+    commits: readonly CommitSeen[];
     lastSignedHeight: number | undefined;
   };
   now: { monotonicMs: number; wallMs: number };
@@ -47,7 +52,7 @@ export interface RoleMemory {
   /** The epoch after which `fenced` has been told. */
   fencedTold: number | undefined;
   /** The record's epoch, and our node's height when it was first seen: what was missed before is not its holder's. */
-  epochSeen: { recordId: string; epoch: number; height: number } | undefined;
+  epochSeen: { recordId: string; epoch: number; height: number; atMs: number } | undefined;
 }
 
 export interface RoleStepArguments {
@@ -233,11 +238,14 @@ function controlFor({ desired, signer, kind, mode }: RoleInput): ControlRequest 
   return open && !claimed && !passed ? { type: 'grant', epoch: desired.epoch } : undefined;
 }
 
-function epochSeen({ signer, chain }: RoleInput, former: RoleMemory['epochSeen']): RoleMemory['epochSeen'] {
+function epochSeen(
+  { signer, chain, now }: RoleInput,
+  former: RoleMemory['epochSeen'],
+): RoleMemory['epochSeen'] {
   const { record, recordId } = signer?.status ?? {};
   if (!record || !recordId) return former;
   if (former?.recordId === recordId && former.epoch === record.epoch) return former;
-  return { recordId, epoch: record.epoch, height: chain.height };
+  return { recordId, epoch: record.epoch, height: chain.height, atMs: now.monotonicMs };
 }
 
 function roleRequest(
@@ -260,7 +268,7 @@ function roleRequest(
     sinceCommitMs: chain.sinceCommitMs,
     blockSeconds,
     catchingUp: chain.catchingUp,
-    missedInRow: ownMisses(memory, chain.height) ? chain.missedInRow : 0,
+    missedInRow: ownMisses(memory, chain),
   });
   if (!reason) return undefined;
   const sinceRequestMs = now.monotonicMs - (memory.requestedAtMs ?? Number.NEGATIVE_INFINITY);
@@ -276,7 +284,15 @@ function roleRequest(
   };
 }
 
-/** Enough heights have passed in the record's epoch; the last one's commit is only known from the next block. */
-function ownMisses({ epochSeen }: RoleMemory, height: number): boolean {
-  return epochSeen !== undefined && height - epochSeen.height > missedInRowMin;
+/**
+ * Those of the missed commits that the holder could have signed: above the chain's height when its epoch was first seen,
+ * which our node may have reached later, as nodes do at a fleet's start.
+ */
+function ownMisses(
+  { epochSeen }: RoleMemory,
+  { missedInRow, countedTo, commits }: RoleInput['chain'],
+): number {
+  if (!epochSeen) return 0;
+  const before = Math.max(epochSeen.height, heightAt(commits, epochSeen.atMs));
+  return Math.max(0, Math.min(missedInRow, countedTo - before));
 }

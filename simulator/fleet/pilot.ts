@@ -142,7 +142,9 @@ export class Pilot {
       blockSeconds: blockSeconds(view),
       catchingUp: this.#catchingUp(),
       missedInRow: missedInRow(view),
+      countedTo: view.countedTo,
       height: view.height,
+      commits: view.commits,
       lastSignedHeight: view.lastSignedHeight,
     };
   }
