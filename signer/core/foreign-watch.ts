@@ -1,6 +1,7 @@
 /** Invariant 9: a signature of ours on the chain above what is known to be signed is somebody else's. */
 
 import { Refusal } from '../refusal.ts';
+import { heightLeapMax } from './checks.ts';
 import type { Log, NodeView } from './ports.ts';
 
 /** How many of the newest commits are looked at before a first signature: as many as enrolment waits for. */
@@ -41,10 +42,14 @@ export class ForeignWatch {
    * @throws Refusal unless the newest commits show no signature but known ones
    */
   async vet(asked?: number): Promise<void> {
+    const known = this.#parts.knownHeight() ?? 0;
+    // Heights went by without us: what follows is a first signature again.
+    if (asked !== undefined && asked > known + heightLeapMax) this.#vetted = false;
     if (this.#vetted) return;
     if (asked === undefined || asked - 1 > this.#lookedTo) await this.#lookAtNewest();
     // Else it looks again at the next one. A node whose RPC is further behind than that is invariant 8's affair.
-    this.#vetted = asked !== undefined && asked - 1 <= this.#lookedTo;
+    // One that comes again tells nothing of the heights above it.
+    this.#vetted = asked !== undefined && asked > known && asked - 1 <= this.#lookedTo;
   }
 
   async #lookAtNewest(): Promise<void> {

@@ -409,6 +409,28 @@ test('invariant 9: a node that was behind at the claim is looked at again before
   expect(await fleet.answer(a, vote(201))).toBe('foreign-signer');
 });
 
+test('invariant 9: a position that is asked for again after a restart is no first signature', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  expect(await fleet.answer(a, vote(1))).toEqual(signed);
+  fleet.kill(a);
+  await fleet.start(a);
+  await fleet.run(600);
+  expect(await fleet.answer(a, vote(1))).toEqual(signed);
+  fleet.committed = 2;
+  fleet.signedOnChain.add(2);
+  expect(await fleet.answer(a, vote(3))).toBe('foreign-signer');
+});
+
+test('invariant 9: where heights went by without us, the next signature is a first one again', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  expect(await fleet.answer(a, vote(1))).toEqual(signed);
+  fleet.committed = 4;
+  fleet.signedOnChain.add(2);
+  expect(await fleet.answer(a, vote(5))).toBe('foreign-signer');
+});
+
 test('invariant 9: after a restart too, and where the node does not tell, nothing is signed', async () => {
   const fleet = new Fleet();
   const a = await fleet.active();

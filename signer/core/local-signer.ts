@@ -60,8 +60,8 @@ export class LocalSigner implements Guard {
       await this.#catchUp();
       const { seen } = keeper.state;
       const order = checkOrder(request, seen);
-      await this.#foreign.vet(request.position.height);
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
+      await this.#foreign.vet(request.position.height);
       if (order === 'same') checkSameAct(request, seen, isSameAct(request, seen));
       const held = order === 'same' ? seen : heldFor(request);
       const entry = releaser.entryOf(request, held, 0);

@@ -118,9 +118,9 @@ export class RecordSigner implements Guard {
       const holding = this.#holding;
       if (this.#role !== 'active' || !holding) throw this.#notActive(request);
       checkOrder(request, keeper.state.seen);
-      await this.#foreign.vet(asked.height);
       const { seen } = keeper.state;
       if (leaps(request, seen.height)) checkLeap(request, seen, await node.committedHeight());
+      await this.#foreign.vet(asked.height);
       const context: Reserving = {
         view: this.#view,
         keeper,
