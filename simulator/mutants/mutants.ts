@@ -272,18 +272,6 @@ export const mutants: readonly Mutant[] = [
     '    if (!this.#vetted || asked !== undefined) return;',
   ),
   one(
-    'heights that went by without us are looked at',
-    'signer/core/foreign-watch.ts',
-    'asked > known + heightLeapMax) this.#vetted = false;',
-    'asked > known + heightLeapMax && asked < 0) this.#vetted = false;',
-  ),
-  one(
-    'a request that comes again is no first one',
-    'signer/core/foreign-watch.ts',
-    'asked !== undefined && asked > known &&',
-    'asked !== undefined && known >= 0 &&',
-  ),
-  one(
     'a state made on another machine is a copy',
     'signer/signer-process.ts',
     'if (state.machine !== machine)',
