@@ -4,6 +4,9 @@ import { join, relative } from 'node:path';
 import { build } from 'esbuild';
 import { root } from './bundle.js';
 
+/** Chance and time that no seed decides. */
+const ofTheMachine = /\bMath\.random\b|\b(?:Date|performance)\.now\(\)/;
+
 const cache = join(root, 'node_modules/.cache/beam-simulator');
 
 /**
@@ -50,6 +53,12 @@ export async function bundleSimulator(entries, outDir, edits = []) {
   for (const path of files.keys()) {
     if (!used.has(path)) throw new Error(`${relative(root, path)} is not among what the simulator runs`);
   }
+  if (entries.trial === undefined) return;
+  const [foreign] = ofTheMachine.exec(readFileSync(join(outDir, 'trial.js'), 'utf8')) ?? [];
+  if (foreign !== undefined)
+    throw new Error(
+      `${foreign} is in what the simulator runs: the same seed would not do the same; make it a parameter`,
+    );
 }
 
 /** A folder for one run: two at once never share. */

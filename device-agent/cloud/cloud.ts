@@ -49,6 +49,7 @@ export class Cloud {
         shadow,
         clock,
         log,
+        random: Math.random,
         publish,
         onDesired: (desired) => events.onDesired(shadow, desired),
         onComplaint: (code, message) => events.onComplaint(shadow, code, message),

@@ -40,6 +40,8 @@ export interface ShadowSyncOptions {
   shadow: ShadowName;
   clock: Clock;
   log: Logger;
+  /** From 0 to below 1: pauses are drawn by it. */
+  random(): number;
   publish(topic: string, payload: string): Promise<void>;
   onDesired(desired: Section | undefined): void;
   onComplaint(code: number, message: string): void;
@@ -75,8 +77,8 @@ export class ShadowSync {
   }
 
   take(input: ShadowInput): void {
-    const nowMs = this.#options.clock.monotonicMs();
-    const { state, steps } = planShadow(this.#state, input, nowMs, randomUUID(), Math.random());
+    const { clock, random } = this.#options;
+    const { state, steps } = planShadow(this.#state, input, clock.monotonicMs(), randomUUID(), random());
     this.#state = state;
     for (const step of steps) this.#execute(step);
   }

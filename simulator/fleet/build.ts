@@ -42,6 +42,7 @@ export interface Fleet {
 const zones = ['zone-a', 'zone-b'];
 /** Far from the schedule's own draws. */
 const worldSeedOffset = 0x5eed;
+const jitterSeedOffset = 0x71773;
 
 export function buildFleet({ seed, mix }: Schedule, trace: (text: string) => void): Fleet {
   const scheduler = new Scheduler();
@@ -77,6 +78,7 @@ export function buildFleet({ seed, mix }: Schedule, trace: (text: string) => voi
   });
   const world: World = {
     ...shared,
+    jitter: new SeededChance(seed ^ jitterSeedOffset),
     chain: new Chain(shared, { ...mix.chain }),
     tables,
     iot,

@@ -74,6 +74,7 @@ export class Pilot {
       shadow: 'role',
       clock,
       log,
+      random: () => world.jitter.next(),
       publish: (topic, payload) => this.#publish(topic, payload),
       onDesired: (desired) => this.#role.take(desired),
       onComplaint: () => {},

@@ -33,6 +33,8 @@ export function standInSignature(bytes: Uint8Array): Uint8Array {
 export interface World {
   scheduler: Scheduler;
   chance: SeededChance;
+  /** For draws that come often and seldom matter. */
+  jitter: SeededChance;
   chain: Chain;
   tables: Tables;
   iot: Iot;
