@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { JsonObject, JsonValue } from '../engines/json-tree.ts';
-import { AwsError } from '../registry/aws-error.ts';
+import { AwsError, typeIn } from '../registry/aws-error.ts';
 import type { Answer, Handler } from './operation.ts';
 import { answerWith, type SignedService } from './signed-service.ts';
 
@@ -145,8 +145,7 @@ export function queryService(options: {
     },
     refuse(response, error) {
       const type = error.status < 500 ? 'Sender' : 'Receiver';
-      const code = error.type === 'InvalidRequestException' ? invalidType : error.type;
-      const detail = toXml('Error', { Type: type, Code: code, Message: error.message });
+      const detail = toXml('Error', { Type: type, Code: typeIn(error, invalidType), Message: error.message });
       const body = `<ErrorResponse xmlns="${namespace}">${detail}<RequestId>${randomUUID()}</RequestId></ErrorResponse>`;
       answerWith(response, error.status, 'text/xml', body);
     },

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isObject, type JsonObject, type JsonValue, parseJson } from '../engines/json-tree.ts';
-import { AwsError } from '../registry/aws-error.ts';
+import { AwsError, typeIn } from '../registry/aws-error.ts';
 import type { Handler } from './operation.ts';
 
 export interface SignedService {
@@ -76,7 +76,7 @@ export function jsonService(options: {
       answerWith(response, 200, contentType, JSON.stringify(answer));
     },
     refuse(response, error) {
-      const type = error.type === 'InvalidRequestException' ? options.invalidType : error.type;
+      const type = typeIn(error, options.invalidType);
       const code = options.queryCodes?.[type];
       const body = JSON.stringify({ __type: type, message: error.message });
       answerWith(response, error.status < 500 ? 400 : error.status, contentType, body, {

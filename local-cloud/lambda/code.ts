@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { AwsError } from '../registry/aws-error.ts';
+import { writeWhole } from '../store/whole-file.ts';
 
 /** Lambda's limits. */
 export const zipBytesMax = 50 * 1024 * 1024;
@@ -64,7 +65,8 @@ export function unpack(root: string, name: string, codeSha256: string, files: Ma
   const temporary = join(root, `.${randomUUID()}`);
   mkdirSync(temporary, { recursive: true });
   // Without a package.json of its own a function's .js is CommonJS, wherever this folder lies.
-  writeFileSync(join(root, 'package.json'), '{"type":"commonjs"}\n');
+  // Whole at each moment: while one function is made, another may be loading.
+  writeWhole(join(root, 'package.json'), '{"type":"commonjs"}\n', 0o644);
   for (const [file, content] of files) {
     const path = join(temporary, file);
     mkdirSync(dirname(path), { recursive: true });

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answerWith, parseJsonObject, type SignedService } from '../https/signed-service.ts';
-import { AwsError, notImplemented } from '../registry/aws-error.ts';
+import { AwsError, notImplemented, typeIn } from '../registry/aws-error.ts';
 import { zipBytesMax } from './code.ts';
 import type { FunctionCalls } from './function-calls.ts';
 import type { FunctionOperations } from './function-operations.ts';
@@ -140,8 +140,7 @@ export function lambdaService(operations: FunctionOperations, calls: FunctionCal
         Message: error.message,
       });
       answerWith(response, error.status, 'application/json', body, {
-        'x-amzn-errortype':
-          error.type === 'InvalidRequestException' ? 'InvalidParameterValueException' : error.type,
+        'x-amzn-errortype': typeIn(error, 'InvalidParameterValueException'),
         'x-amzn-requestid': randomUUID(),
       });
     },

@@ -25,3 +25,8 @@ export const notImplemented = (what: string) =>
     'NotImplementedException',
     `The local cloud does not have ${what}. AWS itself does: point the endpoint there.`,
   );
+
+/** An error's type, where a service has a name of its own for input that does not fit. */
+export function typeIn({ type }: AwsError, invalidType: string): string {
+  return type === 'InvalidRequestException' ? invalidType : type;
+}
