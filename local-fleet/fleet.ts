@@ -27,6 +27,7 @@ import type { FleetNetwork, Route } from './network/fleet-network.ts';
 import { FleetServer } from './nodes/fleet-server.ts';
 import { lockFolder } from './processes/folder-lock.ts';
 import { endProcess, processesWithArgument, signalProcess } from './processes/process-identity.ts';
+import { firstThreadInRealTime, inRealTime } from './processes/real-time.ts';
 import { Runner, type RunnerEvent } from './processes/runner.ts';
 import { type ReadyLine, waitForReadyLine } from './ready-line.ts';
 import { type OperatorFiles, registerFleet } from './register.ts';
@@ -202,7 +203,14 @@ export class LocalFleet {
     ports.push('--credentials-port', String(credentialsPort));
     this.runner.start({
       name: cloudProcess,
-      command: [...bundleCommands(bundles).cloud, '--data', paths.cloud, ...ports, '--json'],
+      // Its Lambda host runs anyone's functions: as all do.
+      command: firstThreadInRealTime([
+        ...bundleCommands(bundles).cloud,
+        '--data',
+        paths.cloud,
+        ...ports,
+        '--json',
+      ]),
       cwd: data,
       logFile,
       stdoutFile,
@@ -260,7 +268,7 @@ export class LocalFleet {
     if (server.signerProcess === undefined) return;
     this.runner.start({
       name: server.signerProcess,
-      command: [...command, '--home', server.root],
+      command: inRealTime([...command, '--home', server.root]),
       cwd: server.root,
       logFile: server.log('signer'),
     });

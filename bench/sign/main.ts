@@ -13,6 +13,11 @@ import { parseArgs } from 'node:util';
 import { bundleCommands, ownBundles } from '../../local-fleet/bundles.ts';
 import { drillFleet, openDrill } from '../../local-fleet/drill/run-drill.ts';
 import { freePorts } from '../../local-fleet/processes/ports.ts';
+import {
+  firstThreadInRealTime,
+  inRealTime,
+  mayRunInRealTime,
+} from '../../local-fleet/processes/real-time.ts';
 import { type ReadyLine, waitForReadyLine } from '../../local-fleet/ready-line.ts';
 import { grant, signRecordKey } from '../../protocol/sign-record.ts';
 import { signerStatus } from '../../signer/ask.ts';
@@ -46,6 +51,8 @@ interface Run {
   votes: number;
   /** Refused for want of time, and asked again: the machine was too busy to measure anything. */
   late: number;
+  /** Whether signer and cloud ran in real time. */
+  realTime: boolean;
   load: { before: number; after: number };
   /** By the signer, request read to answer written: how many were within each bar. */
   within: { p50: number; p99: number };
@@ -97,7 +104,7 @@ class Child {
   ended = (): string | undefined =>
     this.process.exitCode === null && this.process.signalCode === null
       ? undefined
-      : `${this.process.spawnargs[1]} ended: ${readFileSync(this.log, 'utf8').slice(-500)}`;
+      : `a process ended, says ${this.log}: ${readFileSync(this.log, 'utf8').slice(-500)}`;
   async end(): Promise<void> {
     if (this.ended() !== undefined) return;
     const exit = once(this.process, 'exit');
@@ -116,13 +123,13 @@ async function withCloud<T>(
   if (setting === 'alone') {
     const stdout = join(root, 'cloud.out');
     const ports = ['--mqtt-port', '0', '--https-port', '0'];
-    const command = [
+    const command = firstThreadInRealTime([
       ...bundleCommands(ownBundles()).cloud,
       '--data',
       join(root, 'cloud'),
       ...ports,
       '--json',
-    ];
+    ]);
     const cloud = new Child(command, join(root, 'cloud.log'), stdout);
     try {
       return await measure(await waitForReadyLine(stdout, cloud.ended, signal));
@@ -152,7 +159,7 @@ async function measure(setting: Setting, root: string, cloud: ReadyLine, votes: 
   await enrol({ home: rig.home, guard: 'record', chainNotStarted: true });
   const home = readHome(rig.home);
   const signer = new Child(
-    [...bundleCommands(ownBundles()).signer, '--home', rig.home],
+    inRealTime([...bundleCommands(ownBundles()).signer, '--home', rig.home]),
     join(root, 'signer.log'),
     join(root, 'signer.out'),
   );
@@ -181,6 +188,7 @@ async function measure(setting: Setting, root: string, cloud: ReadyLine, votes: 
       with: setting,
       votes,
       late: rig.late,
+      realTime: mayRunInRealTime(),
       load: { before: before ?? 0, after: after ?? 0 },
       within: {
         p50: shareWithin(scraped, scrapedAfter, 'request', bars.p50Ms),
