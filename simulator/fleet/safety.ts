@@ -1,7 +1,15 @@
 /** What must never be: looked at on everything that any signer of the fleet released, and on each write of the record. */
 
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { sizeDelimitedPeek } from '@bufbuild/protobuf/wire';
 import { comparePositions, type SignPosition, showPosition } from '../../protocol/sign-position.ts';
 import type { SignRecord } from '../../protocol/sign-record.ts';
+import { blockIdText } from '../../signer/core/request.ts';
+import {
+  BlockIDSchema,
+  CanonicalBlockIDSchema,
+  CanonicalVoteSchema,
+} from '../../signer/privval/gen/types_pb.ts';
 
 export interface Released {
   at: SignPosition;
@@ -14,11 +22,21 @@ export interface Released {
   epoch: number;
 }
 
+type Precommit = Pick<Released, 'at' | 'block' | 'epoch' | 'by'>;
+
 export interface Violation {
   /** Of the design's invariants. */
   invariant: 1 | 2 | 3 | 4 | 5 | 6 | 8 | 9;
   text: string;
   atMs: number;
+}
+
+/** @param signBytes base64 of a vote's canonical bytes, behind their length. @returns `blockIdText` of its block */
+function votedBlock(signBytes: string): string {
+  const bytes = Buffer.from(signBytes, 'base64');
+  const { blockId } = fromBinary(CanonicalVoteSchema, bytes.subarray(sizeDelimitedPeek(bytes).offset ?? 0));
+  // A canonical BlockID has a BlockID's fields.
+  return blockIdText(blockId && fromBinary(BlockIDSchema, toBinary(CanonicalBlockIDSchema, blockId)));
 }
 
 /** Violations kept: the first one is what counts. */
@@ -28,8 +46,8 @@ export class Safety {
   readonly violations: Violation[] = [];
   readonly #now: () => number;
   readonly #released = new Map<string, Released>();
-  /** The precommits for a block, by height. */
-  readonly #precommits = new Map<number, Released[]>();
+  /** The precommits for a block that the record took or a signer released, by height. */
+  readonly #precommits = new Map<number, Precommit[]>();
   /** Sign requests that a signer answered, with a signature or without. */
   asked = 0;
   #signs = 0;
@@ -61,13 +79,26 @@ export class Safety {
     this.#checkLock(one);
   }
 
+  /**
+   * Bytes that the record had not held before. A precommit that its holder could not release any more is a lock all the same: the
+   * next one can't know that nobody got it.
+   */
+  recorded({ height, round, step, signBytes, epoch, holder }: SignRecord): void {
+    const block = step === 3 ? votedBlock(signBytes) : '';
+    if (block !== '') this.#lock({ at: { height, round, step }, block, epoch, by: holder });
+  }
+
+  #lock(one: Precommit): void {
+    this.#precommits.set(one.at.height, [...(this.#precommits.get(one.at.height) ?? []), one]);
+  }
+
   /** Invariant 6: a later epoch's holder votes for the block that an earlier one precommitted, or nil. */
   #checkLock(one: Released): void {
     const { at, block, epoch, by } = one;
     if (at.step === 1 || block === '') return;
     const precommits = this.#precommits.get(at.height) ?? [];
     const below = precommits.filter((former) => comparePositions(former.at, at) < 0);
-    const last = below.reduce<Released | undefined>(
+    const last = below.reduce<Precommit | undefined>(
       (latest, former) => (latest && comparePositions(latest.at, former.at) > 0 ? latest : former),
       undefined,
     );
@@ -77,7 +108,7 @@ export class Safety {
         `${showPosition(at)} for ${block} by ${by}, though ${last.by} precommitted ${last.block}`,
       );
     }
-    if (at.step === 3) this.#precommits.set(at.height, [...precommits, one]);
+    if (at.step === 3) this.#lock(one);
   }
 
   /** Invariants 3 and 5, at the record itself. `before` and `after` are of one record. */
