@@ -23,13 +23,14 @@ export function ensureDeviceKey(path: string): string {
     return pem;
   }
   const pem = readFileSync(path, 'utf8');
+  const remedy = 'move it away, and a new one is made';
   try {
     const key = createPrivateKey(pem);
     if (key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return pem;
   } catch (error) {
-    throw new CertificateFileError(path, 'is no private key in PEM; move it away, and a new one is made', {
-      cause: error,
-    });
+    const what = 'is no private key in PEM';
+    throw new CertificateFileError({ file: path, what, remedy, replaceable: true }, { cause: error });
   }
-  throw new CertificateFileError(path, 'is no ECDSA P-256 key; move it away, and a new one is made');
+  const what = 'is no ECDSA P-256 key';
+  throw new CertificateFileError({ file: path, what, remedy, replaceable: true });
 }

@@ -56,10 +56,12 @@ export async function registerSelf(given: SelfRegistration, nowMs: number): Prom
   const key = ensureDeviceKey(files.key);
   const before = existsSync(files.certificate) && isGood(readFileSync(files.certificate, 'utf8'), key, nowMs);
   if (!before && given.justInTime) {
-    throw new CertificateFileError(
-      files.certificate,
-      `is no certificate for ${files.key}, or has expired; issue one for this server's request: beam certs issue --thing ${thing}`,
-    );
+    throw new CertificateFileError({
+      file: files.certificate,
+      what: `is no certificate for ${files.key}, or has expired`,
+      remedy: `issue one for this server's request: beam certs issue --thing ${thing}`,
+      replaceable: true,
+    });
   }
   if (!before) {
     checkClaim(claim, files.certificate, nowMs);
@@ -117,21 +119,19 @@ function checkClaim(claim: SelfRegistration['claim'], ownFile: string, nowMs: nu
   for (const file of [claim.certificate, claim.key]) {
     if (existsSync(file)) continue;
     const why = existsSync(ownFile) ? `, and ${ownFile} is not of this server's key, or has expired` : '';
-    throw new CertificateFileError(
+    throw new CertificateFileError({
       file,
-      `is not there${why}; put there what \`beam certs claim\` wrote, and have the server admitted (\`beam fleet admit\`)`,
-    );
+      what: `is not there${why}`,
+      remedy: 'put there what `beam certs claim` wrote, and have the server admitted (`beam fleet admit`)',
+      replaceable: true,
+    });
   }
   try {
     checkCertificateFiles(claim, nowMs);
   } catch (error) {
-    if (!(error instanceof CertificateFileError)) throw error;
-    const [what] = error.message.slice(error.file.length + 1).split(';');
-    throw new CertificateFileError(
-      error.file,
-      `${what}; put there both files that \`beam certs claim\` wrote`,
-      { cause: error },
-    );
+    if (!(error instanceof CertificateFileError) || !error.fault.replaceable) throw error;
+    const remedy = 'put there both files that `beam certs claim` wrote';
+    throw new CertificateFileError({ ...error.fault, remedy }, { cause: error });
   }
 }
 

@@ -67,6 +67,11 @@ export async function init(options: InitOptions): Promise<number> {
   const written = await initHome({ home, node, config, force: options.force === true });
   if (place?.ca !== undefined) writeServersOwn(join(home, files.ca), await readFile(place.ca, 'utf8'));
   const steps = [`wrote ${written.join(' and ')}`];
+  if (place && config.signer && !config.cloud?.credential_provider && !config.cloud?.credentials) {
+    steps.push(
+      'no --credential-provider and no --credentials: the signer takes AWS credentials where the AWS SDK finds them',
+    );
+  }
   if (place) {
     const csr = await createCsr(ensureDeviceKey(join(home, files.key)), thing);
     await writeFile(join(home, files.request), csr, { mode: 0o600 });
@@ -179,18 +184,28 @@ async function endpointOf(place: CloudPlace, endpointType: string, port: number)
     const hasPort = endpointAddress.includes(':') && isIP(endpointAddress) === 0;
     return hasPort ? endpointAddress : `${endpointAddress}:${port}`;
   } catch (error) {
-    throw new CliError(describeError(error, place.name), exitCodeOf(error), { cause: error });
+    if (error instanceof CliError) throw error;
+    throw new CliError(
+      `${describeError(error, place.name)}\nThe endpoint ${endpointType} was asked for. A server without AWS credentials is told them: ` +
+        '--mqtt HOST:8883 and, on a validator, --credential-provider HOST:443',
+      exitCodeOf(error),
+      { cause: error },
+    );
   } finally {
     disconnect(operator);
   }
 }
 
-function laterHint({ fleet, node, kind }: InitOptions, home: string): string {
-  return (
-    `left the certificate request in ${join(home, files.request)}; somebody with the rights runs\n` +
-    `  beam certs register --fleet ${fleet} --node ${node} --kind ${kind} --csr device.csr --out device.pem.crt\n` +
-    `and the certificate goes to ${join(home, files.certificate)}`
-  );
+function laterHint({ fleet, node, kind, packaged: services }: InitOptions, home: string): string {
+  const asPilot = services ? 'sudo runuser -u beam -- ' : '';
+  return [
+    `left the certificate request in ${join(home, files.request)}; now one of these:`,
+    `- with a claim: \`beam fleet admit ${fleet} ${node} --kind ${kind}\` by an operator, what \`beam certs claim\` wrote into`,
+    `  ${join(home, homePaths.certs)}, then here: ${asPilot}beam register --home ${home}`,
+    '- without: somebody with the rights runs',
+    `  beam certs register --fleet ${fleet} --node ${node} --kind ${kind} --csr device.csr --out device.pem.crt`,
+    `  and the certificate goes to ${join(home, files.certificate)}`,
+  ].join('\n');
 }
 
 function nextSteps({ kind, standAlone, mode, packaged: services }: InitOptions, home: string): string {
@@ -198,7 +213,7 @@ function nextSteps({ kind, standAlone, mode, packaged: services }: InitOptions, 
   if (services) {
     return kind === 'sentry' || !hasSigner
       ? 'next: systemctl enable --now beam'
-      : 'next: docs/package.md, "A validator": the key, the enrolment, systemctl enable --now beam-signer beam';
+      : 'next: /usr/share/doc/beam/README.md, "A validator": the key, the enrolment, systemctl enable --now beam-signer beam';
   }
   if (kind === 'sentry' || !hasSigner) return `next: beam start --home ${home}`;
   if (!signs) {

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,6 +117,28 @@ test('a certificate or a claim that could not be kept is not asked for; what is 
     code: 2,
     stderr: expect.stringMatching(/claim\.key is no private key in PEM; put there both files/),
   });
+  // Another pair would be as unreadable.
+  rmSync(join(certs, 'claim.key'));
+  mkdirSync(join(certs, 'claim.key'));
+  expect(await beam(['register', '--home', home])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/claim\.key can't be read \(EISDIR\); check its owner and mode/),
+  });
+});
+
+test('a server without AWS credentials is told what to give init, and what comes after it', async () => {
+  const home = join(folder, 'fresh');
+  const init = ['init', '--home', home, '--fleet', 'lone', '--node', 'fresh', '--kind', 'validator'];
+  init.push('--chain-id', 'c-1', '--gaiad', 'g', '--gaiad-home', '/g', '--p2p', 'h:1', '--no-register');
+  init.push('--endpoint', ready.https, '--ca', ready.ca);
+  const env = { AWS_EC2_METADATA_DISABLED: 'true', AWS_ACCESS_KEY_ID: '', AWS_PROFILE: '', HOME: folder };
+  expect(await beam(init, env)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/no AWS credentials.*--mqtt HOST:8883.*--credential-provider HOST:443/s),
+  });
+  const made = await beam([...init, '--mqtt', ready.mqtt], env);
+  expect(made).toMatchObject({ code: 0, stderr: '' });
+  expect(made.stdout).toMatch(/no --credential-provider.*fleet admit lone fresh.*beam register --home/s);
 });
 
 test("a broken, an expired and another key's certificate: the file is named before anything is tried", async () => {

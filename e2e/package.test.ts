@@ -56,6 +56,8 @@ test('the same sources give the same package and tarball', async () => {
         'etc/beam',
         'var/lib/beam',
         'var/lib/beam/certs',
+        'var/lib/beam/run',
+        'var/lib/beam/state',
         'var/lib/beam/signer/state',
         'var/lib/gaiad/config',
         'run/beam/control',
@@ -65,12 +67,17 @@ test('the same sources give the same package and tarball', async () => {
       'etc/beam': '2750',
       'var/lib/beam': '3770',
       'var/lib/beam/certs': '2750',
+      'var/lib/beam/run': '750',
+      'var/lib/beam/state': '750',
       'var/lib/beam/signer/state': '700',
       'var/lib/gaiad/config': '2770',
       'run/beam/control': '2770',
     });
-    const owners = ['beam/certs', 'beam/signer', 'gaiad'].map((path) => statSync(at(`var/lib/${path}`)).uid);
+    const owner = (path: string) => statSync(at(`var/lib/${path}`)).uid;
+    const owners = ['beam/certs', 'beam/signer', 'gaiad'].map(owner);
     expect(new Set([0, ...owners]).size).toBe(4);
+    // `beam init`, given by root, finds them there: a pilot can't write into what root made.
+    for (const path of ['run', 'state', 'logs']) expect(owner(`beam/${path}`)).toBe(owners[0]);
 
     const node = (...words: string[]) =>
       spawnSync(process.execPath, words, { env: {}, encoding: 'utf8', timeout: 60_000 });

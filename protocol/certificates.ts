@@ -3,13 +3,22 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
+export interface CertificateFileFault {
+  file: string;
+  /** Behind the file's name. */
+  what: string;
+  remedy: string;
+  /** Whether other files in their place mend it. Not so where this machine's rights or clock are wrong. */
+  replaceable: boolean;
+}
+
 /** Raised for a PEM file that can't be used; names the file and what to do. */
 export class CertificateFileError extends Error {
   override readonly name = 'CertificateFileError';
-  readonly file: string;
-  constructor(file: string, fault: string, options?: ErrorOptions) {
-    super(`${file} ${fault}`, options);
-    this.file = file;
+  readonly fault: CertificateFileFault;
+  constructor(fault: CertificateFileFault, options?: ErrorOptions) {
+    super(`${fault.file} ${fault.what}; ${fault.remedy}`, options);
+    this.fault = fault;
   }
 }
 
@@ -20,18 +29,22 @@ export interface CertificateFiles {
   ca?: string | undefined;
 }
 
+const anew = 'register this server anew with `beam init --force`';
+
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const code = error !== null && typeof error === 'object' && 'code' in error ? error.code : undefined;
-    throw new CertificateFileError(
-      file,
+    const fault =
       code === 'ENOENT'
-        ? 'is not there; register this server with `beam init`'
-        : `can't be read (${String(code)}); check its owner and mode`,
-      { cause: error },
-    );
+        ? { what: 'is not there', remedy: 'register this server with `beam init`', replaceable: true }
+        : {
+            what: `can't be read (${String(code)})`,
+            remedy: 'check its owner and mode',
+            replaceable: false,
+          };
+    throw new CertificateFileError({ file, ...fault }, { cause: error });
   }
 }
 
@@ -41,8 +54,12 @@ function parseCertificate(file: string): X509Certificate {
     return new X509Certificate(text);
   } catch (error) {
     throw new CertificateFileError(
-      file,
-      'is no certificate in PEM (-----BEGIN CERTIFICATE-----); write it again, or register this server anew with `beam init --force`',
+      {
+        file,
+        what: 'is no certificate in PEM (-----BEGIN CERTIFICATE-----)',
+        remedy: `write it again, or ${anew}`,
+        replaceable: true,
+      },
       { cause: error },
     );
   }
@@ -65,30 +82,41 @@ export function checkCertificateFiles(
     matches = device.checkPrivateKey(createPrivateKey(keyText));
   } catch (error) {
     throw new CertificateFileError(
-      key,
-      'is no private key in PEM; put the right one back, or register this server anew with `beam init --force`',
+      {
+        file: key,
+        what: 'is no private key in PEM',
+        remedy: `put the right one back, or ${anew}`,
+        replaceable: true,
+      },
       { cause: error },
     );
   }
   if (!matches) {
-    throw new CertificateFileError(
-      key,
-      `is not the key of ${certificate}; put the pair back together, or register this server anew with \`beam init --force\``,
-    );
+    throw new CertificateFileError({
+      file: key,
+      what: `is not the key of ${certificate}`,
+      remedy: `put the pair back together, or ${anew}`,
+      replaceable: true,
+    });
   }
   const validFromMs = Date.parse(device.validFrom);
   const validToMs = Date.parse(device.validTo);
   if (now >= validToMs) {
-    throw new CertificateFileError(
-      certificate,
-      `expired on ${device.validTo}; register this server anew with \`beam register\` or \`beam certs register\` (and see that this machine's clock is right)`,
-    );
+    throw new CertificateFileError({
+      file: certificate,
+      what: `expired on ${device.validTo}`,
+      remedy:
+        "register this server anew with `beam register` or `beam certs register` (and see that this machine's clock is right)",
+      replaceable: true,
+    });
   }
   if (now < validFromMs) {
-    throw new CertificateFileError(
-      certificate,
-      `is valid from ${device.validFrom} on only; this machine's clock may be wrong`,
-    );
+    throw new CertificateFileError({
+      file: certificate,
+      what: `is valid from ${device.validFrom} on only`,
+      remedy: "this machine's clock may be wrong",
+      replaceable: false,
+    });
   }
   if (ca !== undefined) parseCertificate(ca);
   return { validToMs };

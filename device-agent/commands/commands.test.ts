@@ -1,6 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { loadHome } from '../home/load-home.ts';
 import { type InitOptions, initHome } from './init.ts';
@@ -37,6 +45,19 @@ test("init writes what start reads, and never over an operator's file", async ()
   changed.node.zone = 'z2';
   await initHome({ ...changed, force: true });
   expect((await loadHome(home)).node.zone).toBe('z2');
+});
+
+test("init writes behind the links of Beam's package, which stay", async () => {
+  const home = fresh();
+  const managed = join(dirname(home), 'etc');
+  for (const folder of [home, managed]) mkdirSync(folder);
+  for (const name of ['config.toml', 'node.toml']) symlinkSync(join(managed, name), join(home, name));
+  await initHome(options(home));
+  expect(readFileSync(join(managed, 'node.toml'), 'utf8')).toContain('fleet = "demo"');
+  expect((await loadHome(managed)).thing).toBe('demo_a');
+  await expect(initHome(options(home))).rejects.toThrow(/config\.toml is there already/);
+  await initHome({ ...options(home), force: true });
+  expect(lstatSync(join(home, 'config.toml')).isSymbolicLink()).toBe(true);
 });
 
 test('init writes nothing where a setting is wrong', async () => {

@@ -1,7 +1,7 @@
 /** `beam init`: writes a server's own two files. Key, CSR and registration are certs-scripts' part. */
 
-import { access, mkdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { access, mkdir, readlink, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import TOML from '@iarna/toml';
 import * as z from 'zod';
 import { configFile, homePaths, type NodeFile, nodeFile, parseConfig } from '../../protocol/config.ts';
@@ -58,7 +58,8 @@ export async function initHome({ home, node, config, force = false }: InitOption
   // A home with the setgid bit is shared with its group: a signer that runs as a user of its own reads these files, too.
   const mode = (await stat(root)).mode & setGidBit ? 0o640 : 0o600;
   for (const { path, content, head } of files) {
-    await writeFileAtomically(path, head + TOML.stringify(tomlTable.parse(plain(content))), mode);
+    const text = head + TOML.stringify(tomlTable.parse(plain(content)));
+    await writeFileAtomically(await behindLink(path), text, mode);
   }
   return files.map(({ path }) => path);
 }
@@ -72,6 +73,12 @@ const tomlTable = z.record(z.string(), tomlValue);
 /** Without what is undefined: TOML has no word for it. */
 function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
+}
+
+/** Beam's package links the two files to /etc/beam: they are written there, and the links stay. */
+async function behindLink(path: string): Promise<string> {
+  const target = await readlink(path).catch(() => undefined);
+  return target === undefined ? path : resolve(dirname(path), target);
 }
 
 async function exists(path: string): Promise<boolean> {
