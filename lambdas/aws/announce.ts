@@ -3,6 +3,7 @@
 import { type IoTDataPlaneClient, PublishCommand } from '@aws-sdk/client-iot-data-plane';
 import { type AlertKind, type AlertMessage, topics } from '../../protocol/topics.ts';
 import { log } from './log.ts';
+import { msSince } from './ms-since.ts';
 
 /** So many alerts are remembered to be quiet about. */
 const rememberedMax = 1_000;
@@ -34,7 +35,7 @@ export class Announcer {
     const at = this.#now();
     const same = `${thing}/${kind}/${text.replace(/\d+/g, '#')}`;
     const before = this.#sentAt.get(same);
-    if (before !== undefined && at - before < quietMs) return;
+    if (before !== undefined && msSince(before, at) < quietMs) return;
     this.#sentAt.delete(same);
     this.#sentAt.set(same, at);
     const [oldest] = this.#sentAt.keys();

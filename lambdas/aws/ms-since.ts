@@ -1,5 +1,5 @@
 /** The clocks of two functions' hosts may differ by this much. */
-const clocksApartMsMax = 5_000;
+export const clocksApartMsMax = 5_000;
 
 /**
  * ms between a time that Commander noted and now. A time ahead of ours was noted by a clock that has been set back since: how long

@@ -6,7 +6,12 @@ import { parseEvent } from './events.ts';
 import { healthUpdates, presenceUpdates, type TableUpdate } from './updates.ts';
 
 /** @throws where the table can't be reached: the cloud invokes again. */
-export async function handleHealth(dynamodb: DynamoDb, fleetTable: string, event: unknown): Promise<void> {
+export async function handleHealth(
+  dynamodb: DynamoDb,
+  fleetTable: string,
+  event: unknown,
+  now: () => number,
+): Promise<void> {
   /** Tries one after the other until a condition holds. None: what came is older than what is known. */
   async function writeFirst(updates: readonly TableUpdate[]): Promise<void> {
     for (const update of updates) {
@@ -22,9 +27,9 @@ export async function handleHealth(dynamodb: DynamoDb, fleetTable: string, event
   const news = parseEvent(event);
   switch (news.kind) {
     case 'health':
-      return await writeFirst(healthUpdates(news.fleet, news.thing, news.receivedAt, news.message));
+      return await writeFirst(healthUpdates(news.fleet, news.thing, news.receivedAt, news.message, now()));
     case 'presence':
-      return await writeFirst(presenceUpdates(news.fleet, news.thing, news.connected, news.at));
+      return await writeFirst(presenceUpdates(news.fleet, news.thing, news.connected, news.at, now()));
     case 'fault':
       // Invoking again would not mend it.
       log('error', 'A message is left out', { fault: news.fault });

@@ -8,5 +8,5 @@ const fleetTable = fleetTableOfEnvironment();
 const dynamodb = dynamoOfEnvironment();
 
 export async function handler(event: unknown): Promise<void> {
-  await handleHealth(dynamodb, fleetTable, event);
+  await handleHealth(dynamodb, fleetTable, event, Date.now);
 }

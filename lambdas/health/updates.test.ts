@@ -83,15 +83,17 @@ const message = (bootId: string, seq: number, some: Partial<HealthMessage> = {})
   ...some,
 });
 
+const hourMs = 3_600_000;
 let fleets = 0;
 /** A thing of a fleet of its own. */
 function fresh() {
   const fleet = `fleet-${fleets++}`;
   const table = new FleetTable(client, TableName);
   return {
-    health: (receivedAt: number, news: HealthMessage) =>
-      write(healthUpdates(fleet, 'demo_a', receivedAt, news)),
-    presence: (connected: boolean, at: number) => write(presenceUpdates(fleet, 'demo_a', connected, at)),
+    health: (receivedAt: number, news: HealthMessage, now = hourMs) =>
+      write(healthUpdates(fleet, 'demo_a', receivedAt, news, now)),
+    presence: (connected: boolean, at: number, now = hourMs) =>
+      write(presenceUpdates(fleet, 'demo_a', connected, at, now)),
     node: async (): Promise<FleetNode | undefined> => (await table.read(fleet)).nodes[0],
   };
 }
@@ -148,6 +150,28 @@ test('a disconnect that comes late counts for nothing, and a message that comes 
   expect(await node()).toMatchObject({ seq: 3, connected: false });
   await health(410, message('one', 4));
   expect(await node()).toMatchObject({ seq: 4, connected: true });
+});
+
+test('a clock that was set back by an hour: a pilot that starts, a connection lost and found again are heard at once', async () => {
+  const { health, presence, node } = fresh();
+  await health(hourMs, message('one', 1));
+  // Late, and no clock was set back: the boot after it stands.
+  expect(await health(90, message('zero', 7), hourMs)).toBe(false);
+  expect(await health(100, message('two', 1), 100)).toBe(true);
+  expect(await node()).toMatchObject({ bootId: 'two', receivedAt: 100 });
+
+  await health(hourMs, message('two', 2));
+  expect(await presence(false, 200, 200)).toBe(true);
+  expect(await node()).toMatchObject({ connected: false });
+  await health(hourMs, message('two', 3));
+  await presence(false, hourMs + 1);
+  expect(await presence(true, 300, 300)).toBe(true);
+  expect(await node()).toMatchObject({ connected: true });
+
+  await health(hourMs, message('two', 4));
+  await presence(false, hourMs + 1);
+  expect(await health(400, message('two', 5), 400)).toBe(true);
+  expect(await node()).toMatchObject({ connected: true, receivedAt: 400 });
 });
 
 test('in whatever order one boot’s messages come, and however often, the last one stands', async () => {

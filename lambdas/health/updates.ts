@@ -1,6 +1,7 @@
 /**
  * The fleet table's changes as data. Messages come twice and out of order: within a boot the higher `seq` wins; a boot that
- * was replaced comes back only once the one after it is silent, as when a clone of a running server has ended; a disconnect counts against what was received before it alone.
+ * was replaced comes back only once the one after it is silent, as when a clone of a running server has ended; a disconnect counts against what was received before it alone. A time ahead of Commander's own is from before a clock was set back, and
+ * keeps nothing off: else a server whose boot or connection changed then would not be heard for as long as the clock was ahead.
  */
 
 import { type JsonAttribute, toJsonAttribute } from '../../protocol/dynamodb-json.ts';
@@ -11,6 +12,7 @@ import {
   silenceMs,
 } from '../../protocol/fleet-table.ts';
 import type { HealthMessage } from '../../protocol/topics.ts';
+import { clocksApartMsMax } from '../aws/ms-since.ts';
 
 export interface TableUpdate {
   Key: Record<string, JsonAttribute>;
@@ -33,12 +35,15 @@ const messageAttributes = Object.keys(fleetNode.shape).filter(
 /**
  * The updates to try in turn, until one's condition holds: the same boot goes on, or a new one took its place. Where
  * both fail, the message is older than what is known.
+ *
+ * @param now ms, Commander's clock
  */
 export function healthUpdates(
   fleet: string,
   thing: string,
   receivedAt: number,
   message: HealthMessage,
+  now: number,
 ): TableUpdate[] {
   const values: Record<string, unknown> = { ...message, receivedAt };
   const written = [...messageAttributes, 'receivedAt'].filter((name) => values[name] !== undefined);
@@ -65,13 +70,15 @@ export function healthUpdates(
 
   const here = '#connected = :true';
   const sameBoot = '#bootId = :bootId AND #seq < :seq';
-  const notGone = '(attribute_not_exists(#disconnectedAt) OR #disconnectedAt <= :receivedAt)';
+  const notGone =
+    '(attribute_not_exists(#disconnectedAt) OR #disconnectedAt <= :receivedAt OR #disconnectedAt > :ahead)';
   const newBoot =
-    'attribute_not_exists(#bootId) OR (#bootId <> :bootId AND #receivedAt <= :receivedAt AND ' +
-    '(attribute_not_exists(#formerBootId) OR #formerBootId <> :bootId OR #receivedAt < :silentSince))';
+    'attribute_not_exists(#bootId) OR (#bootId <> :bootId AND (#receivedAt > :ahead OR (#receivedAt <= :receivedAt AND ' +
+    '(attribute_not_exists(#formerBootId) OR #formerBootId <> :bootId OR #receivedAt < :silentSince))))';
+  const ahead = toJsonAttribute(now + clocksApartMsMax);
   return [
     withName(
-      update([here], `${sameBoot} AND ${notGone}`, { ':true': { BOOL: true } }),
+      update([here], `${sameBoot} AND ${notGone}`, { ':true': { BOOL: true }, ':ahead': ahead }),
       'connected',
       'disconnectedAt',
     ),
@@ -81,6 +88,7 @@ export function healthUpdates(
       update([here, '#formerBootId = if_not_exists(#bootId, :none)'], newBoot, {
         ':true': { BOOL: true },
         ':none': { S: '' },
+        ':ahead': ahead,
         ':silentSince': toJsonAttribute(receivedAt - silenceMs(message.everySeconds)),
       }),
       'connected',
@@ -90,8 +98,14 @@ export function healthUpdates(
 }
 
 /** Presence of a thing that no health message came from is not kept: there is no item yet. */
-export function presenceUpdates(fleet: string, thing: string, connected: boolean, at: number): TableUpdate[] {
-  const later = '(attribute_not_exists(#presenceAt) OR #presenceAt < :at)';
+export function presenceUpdates(
+  fleet: string,
+  thing: string,
+  connected: boolean,
+  at: number,
+  now: number,
+): TableUpdate[] {
+  const later = '(attribute_not_exists(#presenceAt) OR #presenceAt < :at OR #presenceAt > :ahead)';
   const base = {
     Key: key(fleet, thing),
     ExpressionAttributeNames: {
@@ -99,7 +113,11 @@ export function presenceUpdates(fleet: string, thing: string, connected: boolean
       '#connected': 'connected',
       '#receivedAt': 'receivedAt',
     },
-    ExpressionAttributeValues: { ':at': toJsonAttribute(at), ':connected': toJsonAttribute(connected) },
+    ExpressionAttributeValues: {
+      ':at': toJsonAttribute(at),
+      ':connected': toJsonAttribute(connected),
+      ':ahead': toJsonAttribute(now + clocksApartMsMax),
+    },
   };
   if (connected) {
     return [
@@ -115,7 +133,7 @@ export function presenceUpdates(fleet: string, thing: string, connected: boolean
       ...base,
       ExpressionAttributeNames: { ...base.ExpressionAttributeNames, '#disconnectedAt': 'disconnectedAt' },
       UpdateExpression: 'SET #presenceAt = :at, #disconnectedAt = :at, #connected = :connected',
-      ConditionExpression: `#receivedAt < :at AND ${later}`,
+      ConditionExpression: `(#receivedAt < :at OR #receivedAt > :ahead) AND ${later}`,
     },
   ];
 }

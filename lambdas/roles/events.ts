@@ -64,7 +64,8 @@ export function parseEvent(event: unknown): Invocation {
       thing: sender,
       receivedAt,
       own: isOwnToken(documents?.clientToken),
-      touched: writtenAfter > writtenBefore,
+      // Earlier than before where a clock was set back.
+      touched: writtenAfter !== writtenBefore,
       before: desiredSeen(documents?.previous?.state?.desired),
       after: desiredSeen(documents?.current?.state?.desired),
     },

@@ -1,5 +1,7 @@
 /** Bounds how often one instance writes a thing's shadow, whoever may be writing against it. */
 
+import { msSince } from '../aws/ms-since.ts';
+
 const writesMax = 30;
 const windowMs = 60_000;
 const thingsMax = 1_000;
@@ -15,7 +17,7 @@ export class WriteLimit {
   admits(thing: string): boolean {
     const now = this.#now();
     const window = this.#windows.get(thing);
-    if (!window || now - window.from >= windowMs) {
+    if (!window || msSince(window.from, now) >= windowMs) {
       if (this.#windows.size >= thingsMax) this.#windows.clear();
       this.#windows.set(thing, { from: now, writes: 1 });
       return true;

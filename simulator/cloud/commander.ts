@@ -106,7 +106,7 @@ export class Commander {
     const { tables, iot, chance, faults, onViolation } = this.#parts;
     const parts: ClientParts = { process, tables, iot: iot(), chance, faults, onViolation };
     const now = () => process.wallMs();
-    if (name === 'health') return await handleHealth(dynamoClient(parts), fleetTableName, event);
+    if (name === 'health') return await handleHealth(dynamoClient(parts), fleetTableName, event, now);
     // What Commander alerts is told to people, who are not of this world.
     if (name !== 'roles') return;
     const instance = this.#instance(chance.below(instancesMax));

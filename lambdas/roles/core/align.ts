@@ -110,7 +110,7 @@ function standbyWrite(
   if (leftByUs(node, fleet)) return put('standby', null);
   return mayBeEdit(node, trigger, now)
     ? undefined
-    : put('standby', notTheHolder(node, fleet, reign, trigger));
+    : put('standby', notTheHolder(node, fleet, reign, trigger, now));
 }
 
 /** What an operator's refused edit goes back to. */
@@ -130,10 +130,10 @@ function leftByUs({ thing, shadow }: NodeView, { lastGrant }: FleetView): boolea
   );
 }
 
-function notTheHolder(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger): string {
+function notTheHolder(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger, now: number): string {
   if (reign.pending)
     return `a switch to ${reign.pending.to} is under way: see what became of it, then try again`;
   const holder = reign.holder || 'nobody';
-  if (wantsActive(node, fleet, reign, trigger)) return `${holder} has the role`;
+  if (wantsActive(node, fleet, reign, trigger, now)) return `${holder} has the role`;
   return `${holder} holds the role in epoch ${reign.epoch}; to switch, set "active" again`;
 }

@@ -53,6 +53,19 @@ describe('the sweep tells', () => {
     ]);
   });
 
+  test('who went away before a clock was set back', () => {
+    const health = { kind: 'sentry' as const, receivedAt: now + 3_600_000 };
+    const alerts = (connected: boolean) =>
+      of(
+        decided(sampleFleet({ s: { health: { ...health, connected }, desired: { role: 'sentry' } } }), sweep),
+        'alert',
+      );
+    expect(alerts(false)).toMatchObject([
+      { thing: 'demo_s', kind: 'offline', text: expect.stringContaining('since a clock') },
+    ]);
+    expect(alerts(true)).toEqual([]);
+  });
+
   test('that nobody could take over', () => {
     const fleet = sampleFleet({ b: { health: { signer: signer('refusing') } } });
     expect(of(decided(fleet, sweep), 'alert')).toMatchObject([{ kind: 'failover', severity: 'warning' }]);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { parseEvent } from '../events.ts';
 import { edit, now, request, sampleFleet, sweep } from './sample-fleet.ts';
 import {
   decided,
@@ -92,6 +93,58 @@ describe('an operator edits', () => {
     const again = edit('demo_a', 'active', desired);
     expect(grants(decided(fleet, { ...again, touched: true }))).toEqual([['demo_a', 3]]);
     expect(grants(decided(fleet, again))).toEqual([]);
+  });
+
+  describe('after a clock that was an hour ahead was set back', () => {
+    const ahead = now + 3_600_000;
+
+    test('an edit counts, though the last grant seems to be later', () => {
+      const desired = { role: 'active', epoch: 0 };
+      const fleet = sampleFleet(
+        { b: { desired, desiredAt: now - 1000 } },
+        { lastGrant: { ...justGranted.lastGrant, at: ahead } },
+      );
+      expect(grants(decided(fleet, edit('demo_b', 'standby', desired)))).toEqual([['demo_b', 2]]);
+      // Both of them were ahead.
+      expect(grants(decided(fleet, edit('demo_b', 'standby', desired, ahead - 1000)))).toEqual([]);
+    });
+
+    test('what Commander had written is no wish that came after the last grant: no switch back', () => {
+      const fleet = sampleFleet(
+        {
+          a: { ...sampleA, desiredAt: ahead },
+          b: { desired: { role: 'active', epoch: 2 }, reported: 'active' },
+        },
+        { record: { ...pending, epoch: 2, holder: 'demo_b' }, ...grantedTo('demo_b', now - 900) },
+      );
+      const steps = decided(fleet, sweep);
+      expect(grants(steps)).toEqual([]);
+      expect(writes(steps)).toEqual([write('demo_a', 'standby', 2)]);
+    });
+
+    test('what no event bears out is not left as it is for an hour', () => {
+      const fleet = sampleFleet({ b: { desired: { role: 'active', epoch: 0 }, desiredAt: ahead } });
+      expect(writes(decided(fleet, sweep))).toEqual([
+        write('demo_b', 'standby', 1, expect.stringContaining('set "active" again')),
+      ]);
+    });
+
+    test('the same role again is seen to be written, be it at an earlier time', () => {
+      const at = (seconds: number) => ({
+        state: { desired: { role: 'active', epoch: 1 } },
+        metadata: { desired: { role: { timestamp: seconds } } },
+      });
+      const event = (previous: number, current: number) =>
+        parseEvent({
+          trigger: 'role-documents',
+          sender: 'demo_b',
+          receivedAt: now,
+          previous: at(previous),
+          current: at(current),
+        });
+      expect(event(4600, 1000)).toMatchObject({ trigger: { touched: true } });
+      expect(event(1000, 1000)).toMatchObject({ trigger: { touched: false } });
+    });
   });
 
   test('an unfit standby to active: put back with the reason', () => {

@@ -5,6 +5,7 @@
  * written again, once the edit's own event had its time to come.
  */
 
+import { msSince } from '../../aws/ms-since.ts';
 import type { FleetView, NodeView, Reign, Trigger } from './fleet.ts';
 
 /** The trigger shows that somebody else than Commander just changed this thing's desired role to what it is now. */
@@ -17,17 +18,26 @@ function isEventOf(node: NodeView, trigger: Trigger): trigger is Extract<Trigger
   return after.written === now.written && after.epoch === now.epoch;
 }
 
-function justEdited(node: NodeView, fleet: FleetView, trigger: Trigger): boolean {
-  return isEventOf(node, trigger) && !overtaken(fleet, trigger.receivedAt);
+function justEdited(node: NodeView, fleet: FleetView, trigger: Trigger, now: number): boolean {
+  return isEventOf(node, trigger) && !overtaken(fleet, trigger.receivedAt, now);
 }
 
-/** A grant was made after this moment: a wish from before it was decided with it. */
-function overtaken({ lastGrant, record }: FleetView, receivedAt: number): boolean {
+/** A time of a clock that was set back since: no time of now compares with it. */
+function isAhead(at: number, now: number): boolean {
+  return msSince(at, now) === Number.POSITIVE_INFINITY;
+}
+
+/**
+ * A grant was made after this moment: a wish from before it was decided with it. Where the clock was set back since, the grant
+ * was before: else no edit would count for as long as the clock was ahead.
+ */
+function overtaken({ lastGrant, record }: FleetView, receivedAt: number, now: number): boolean {
   return (
     lastGrant !== undefined &&
     record.state === 'read' &&
     lastGrant.recordId === record.record.recordId &&
-    lastGrant.at > receivedAt
+    lastGrant.at > receivedAt &&
+    isAhead(lastGrant.at, now) === isAhead(receivedAt, now)
   );
 }
 
@@ -38,42 +48,57 @@ const eventMsMax = 15_000;
 
 /**
  * Written when no decider could still write what the last grant made outdated: Commander writes `active` to the
- * granted one alone, at its grant, and `standby` to others alone.
+ * granted one alone, at its grant, and `standby` to others alone. A time ahead of now tells nothing: what was written before a
+ * clock was set back would seem newer than every grant since.
  */
 function writtenSinceGrant(
   { shadow }: NodeView,
   { lastGrant }: FleetView,
   { recordId, grantEpoch }: Reign,
+  now: number,
 ): boolean {
   if (lastGrant?.recordId !== recordId || lastGrant.epoch !== grantEpoch) return false;
-  return (shadow?.desiredAt ?? 0) > lastGrant.at + decidersEndMs;
+  const writtenAt = shadow?.desiredAt ?? 0;
+  return writtenAt > lastGrant.at + decidersEndMs && !isAhead(writtenAt, now);
 }
 
-function isWish(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger): boolean {
+function isWish(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger, now: number): boolean {
   return (
-    justEdited(node, fleet, trigger) ||
+    justEdited(node, fleet, trigger, now) ||
     // In a settled fleet every validator's desired epoch is the record's; a role that outlived its epoch has another.
     node.shadow?.desired?.epoch === reign.epoch ||
-    writtenSinceGrant(node, fleet, reign)
+    writtenSinceGrant(node, fleet, reign, now)
   );
 }
 
 /** An operator wants `node`, which does not hold the role, to be active. */
-export function wantsActive(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger): boolean {
+export function wantsActive(
+  node: NodeView,
+  fleet: FleetView,
+  reign: Reign,
+  trigger: Trigger,
+  now: number,
+): boolean {
   const desired = node.shadow?.desired;
   if (desired?.role !== 'active') return false;
   // Commander never writes `active` without an epoch.
-  return desired.epoch === undefined || isWish(node, fleet, reign, trigger);
+  return desired.epoch === undefined || isWish(node, fleet, reign, trigger, now);
 }
 
 /** An operator wants the holder to give the role away. */
-export function wantsAway(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger): boolean {
+export function wantsAway(
+  node: NodeView,
+  fleet: FleetView,
+  reign: Reign,
+  trigger: Trigger,
+  now: number,
+): boolean {
   const role = node.shadow?.desired?.role;
-  return (role === 'standby' || role === 'maintenance') && isWish(node, fleet, reign, trigger);
+  return (role === 'standby' || role === 'maintenance') && isWish(node, fleet, reign, trigger, now);
 }
 
 /** Too fresh to be told from an edit whose event is on its way. */
 export function mayBeEdit(node: NodeView, trigger: Trigger, now: number): boolean {
   const writtenAt = node.shadow?.desiredAt;
-  return !isEventOf(node, trigger) && writtenAt !== undefined && now - writtenAt < eventMsMax;
+  return !isEventOf(node, trigger) && writtenAt !== undefined && msSince(writtenAt, now) < eventMsMax;
 }

@@ -1,5 +1,6 @@
 /** What the sweep tells of a fleet beside its roles: who is silent, and whether a failover would find anybody. */
 
+import { msSince } from '../../aws/ms-since.ts';
 import { type FitnessContext, fitStandbys, isSilent, unfitness } from './fitness.ts';
 import { kindOf, type NodeView } from './fleet.ts';
 import { alertQuietMs, type Step } from './step.ts';
@@ -16,7 +17,7 @@ export function silentNodes(
   return nodes.flatMap((node): Step[] => {
     const { thing, health } = node;
     if (!health) return [];
-    const ageMs = now - health.receivedAt;
+    const ageMs = msSince(health.receivedAt, now);
     if (!isSilent(node, now) && (health.connected || ageMs < awayMsMin)) return [];
     return [
       {
@@ -24,11 +25,15 @@ export function silentNodes(
         thing,
         kind: 'offline',
         severity: thing === holder ? 'critical' : 'warning',
-        text: `${fleet}: nothing heard of ${thing} for ${Math.round(ageMs / 1000)} s: look at its pilot and its network`,
+        text: `${fleet}: nothing heard of ${thing} ${since(ageMs)}: look at its pilot and its network`,
         quietMs: alertQuietMs,
       },
     ];
   });
+}
+
+function since(ageMs: number): string {
+  return Number.isFinite(ageMs) ? `for ${Math.round(ageMs / 1000)} s` : 'since a clock was set back';
 }
 
 /** A fleet with standbys of which none could take over. */
