@@ -65,6 +65,11 @@ export const beatItem = z.object({
 });
 export type BeatItem = z.infer<typeof beatItem>;
 
+/** What rises with each beat of `epoch`: the holder's process and its count. Empty where that epoch has none: others' count for nothing. */
+export function beatMark(beat: BeatItem | undefined, epoch: number): string {
+  return beat?.epoch === epoch ? `${beat.incarnation}/${beat.beat}` : '';
+}
+
 type Value = string | number;
 export type Condition =
   | { attribute: string; is: '=' | '<' | '<='; value: Value }

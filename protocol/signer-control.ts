@@ -44,6 +44,8 @@ export const signerStatus = signerSummary.extend({
   beat: z
     .object({
       epoch: z.number().int(),
+      /** `beatMark` as last read; not the holder's own. */
+      mark: z.string().max(128).optional(),
       /** ms since it last rose. */
       stillMs: z.number(),
       /** Successful reads since it last rose. */

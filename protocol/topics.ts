@@ -86,6 +86,8 @@ export const roleRequestEvent = z.object({
   holder: z.string().max(65),
   /** The record's height. */
   height: z.number().int().nonnegative(),
+  /** With `beat-still`: `beatMark` of the beat that stood still. One that rose since makes the request void. */
+  beat: z.string().max(128).optional(),
   /** The last height that the asking node committed: fresher than its health message. */
   nodeHeight: z.number().int().nonnegative().optional(),
   /** The last committed height that carries our signature, as the asking node sees the chain. */

@@ -67,7 +67,7 @@ const withSigner = (over: Partial<SignerStatus>): RoleInput['signer'] => ({
   session: 1,
   status: signer(over),
 });
-const lost = { epoch: 3, stillMs: 1200, readsStill: 3, yielded: false, lost: true };
+const lost = { epoch: 3, mark: 'x/7', stillMs: 1200, readsStill: 3, yielded: false, lost: true };
 
 function actions(steps: RoleStep[]): string[] {
   return steps.map(({ action }) => action);
@@ -90,6 +90,7 @@ test('a standby whose node commits asks for the role when the beat is lost, at m
       epoch: 3,
       holder: 'demo_a',
       height: 100,
+      beat: 'x/7',
       nodeHeight: 100,
       lastSignedHeight: 99,
     },
@@ -186,6 +187,20 @@ test('a block whose signatures are not counted yet is no miss', () => {
   expect(
     actions(planRole(input({ chain: { missedInRow: 8, countedTo: 48, height: 49 } }), come.memory).steps),
   ).toEqual(['request-role']);
+});
+
+test('commits that are looked up after an absence are asked for by nobody', () => {
+  // The signer is heard first, as a pilot starts; then the node, whose last blocks lack our signature.
+  const before = settled(input({ chain: { height: 0, countedTo: 0 } }));
+  const all = planRole(input({ chain: { missedInRow: 9, height: 500 } }), before);
+  expect(actions(all.steps)).toEqual([]);
+  expect(actions(planRole(input({ chain: { missedInRow: 13, height: 504 } }), all.memory).steps)).toEqual([
+    'request-role',
+  ]);
+  // Cut off from its node for a while: it has come to commits that were missed, and not to the last one.
+  const memory = settled(input({ chain: { height: 100 } }));
+  const halfWay = input({ chain: { missedInRow: 5, countedTo: 120, height: 150 } });
+  expect(actions(planRole(halfWay, memory).steps)).toEqual([]);
 });
 
 test("what the chain committed before the claim is not its holder's miss, however late our node got it", () => {

@@ -60,7 +60,7 @@ export interface RoleStepArguments {
   report: { state: ReportedRoleState };
   'request-role': Pick<
     RoleRequestEvent,
-    'reason' | 'recordId' | 'epoch' | 'holder' | 'height' | 'nodeHeight' | 'lastSignedHeight'
+    'reason' | 'recordId' | 'epoch' | 'holder' | 'height' | 'beat' | 'nodeHeight' | 'lastSignedHeight'
   >;
   'tell-fenced': { detail: string };
 }
@@ -243,7 +243,8 @@ function epochSeen(
   former: RoleMemory['epochSeen'],
 ): RoleMemory['epochSeen'] {
   const { record, recordId } = signer?.status ?? {};
-  if (!record || !recordId) return former;
+  // The signer may be heard before the node. At height 0 all that was missed while this pilot was away would be this holder's.
+  if (!record || !recordId || chain.height === 0) return former;
   if (former?.recordId === recordId && former.epoch === record.epoch) return former;
   return { recordId, epoch: record.epoch, height: chain.height, atMs: now.monotonicMs };
 }
@@ -279,6 +280,7 @@ function roleRequest(
     epoch: record.epoch,
     holder: record.holder,
     height: record.position.height,
+    ...(reason === 'beat-still' && beat?.mark !== undefined ? { beat: beat.mark } : {}),
     nodeHeight: chain.height,
     ...(chain.lastSignedHeight === undefined ? {} : { lastSignedHeight: chain.lastSignedHeight }),
   };
@@ -286,13 +288,14 @@ function roleRequest(
 
 /**
  * Those of the missed commits that the holder could have signed: above the chain's height when its epoch was first seen,
- * which our node may have reached later, as nodes do at a fleet's start.
+ * which our node may have reached later, as nodes do at a fleet's start. While heights are still looked up, after an absence, the
+ * holder may long have signed again.
  */
 function ownMisses(
   { epochSeen }: RoleMemory,
-  { missedInRow, countedTo, commits }: RoleInput['chain'],
+  { missedInRow, countedTo, commits, height }: RoleInput['chain'],
 ): number {
-  if (!epochSeen) return 0;
+  if (!epochSeen || countedTo < height - 1) return 0;
   const before = Math.max(epochSeen.height, heightAt(commits, epochSeen.atMs));
   return Math.max(0, Math.min(missedInRow, countedTo - before));
 }

@@ -61,6 +61,7 @@ export class BeatReader {
     if (!watch) return undefined;
     return {
       epoch: watch.epoch,
+      mark: watch.mark,
       stillMs: Math.round(stillMs(watch)),
       readsStill: watch.readsStill,
       yielded: watch.yielded,

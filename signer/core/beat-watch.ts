@@ -1,10 +1,10 @@
 /** Whether the holder still beats, by this machine's own clock and its own successful reads. Pure. */
 
-import type { BeatItem } from '../../protocol/sign-record.ts';
+import { type BeatItem, beatMark } from '../../protocol/sign-record.ts';
 
 export interface BeatWatch {
   epoch: number;
-  /** What rises: the holder's process and its count. Other epochs' beats count for nothing. */
+  /** `beatMark`. */
   mark: string;
   yielded: boolean;
   /** When this mark was first read. */
@@ -34,7 +34,7 @@ export function watchBeat(
   nowMs: number,
 ): BeatWatch {
   const current = beat?.epoch === epoch ? beat : undefined;
-  const mark = current ? `${current.incarnation}/${current.beat}` : '';
+  const mark = beatMark(beat, epoch);
   const yielded = current?.yielded === 1;
   if (before?.epoch !== epoch || before.mark !== mark) {
     const roseAfterMs = before?.epoch === epoch && mark !== '' ? before.askedMs : undefined;

@@ -36,6 +36,21 @@ describe('a standby asks', () => {
     expect(steps.map(({ step }) => step)).toEqual(['explain']);
   });
 
+  test('void: the beat rose since it was seen still', () => {
+    const beat = { key: '', recordId, epoch: 1, incarnation: 'x', beat: 5, yielded: 0 as const };
+    const granted = (seen: string | undefined, some: Partial<typeof beat> | { yielded: 1 } | undefined) =>
+      grants(decided(sampleFleet({}, { beat: some && { ...beat, ...some } }), request({ beat: seen })))
+        .length;
+    expect(granted('x/4', {})).toBe(0);
+    expect(granted('w/5', {})).toBe(0);
+    expect(granted('', {})).toBe(0);
+    expect(granted('x/5', {})).toBe(1);
+    expect(granted(undefined, {})).toBe(1);
+    expect(granted('x/4', { yielded: 1 })).toBe(1);
+    expect(granted('x/4', { epoch: 0 })).toBe(1);
+    expect(granted('x/4', undefined)).toBe(1);
+  });
+
   test('void: the holder has its node again', () => {
     const beat = { key: '', recordId, epoch: 1, incarnation: 'x', beat: 5, yielded: 0 as const };
     expect(grants(decided(sampleFleet({}, { beat }), request({ reason: 'yielded' })))).toEqual([]);

@@ -1,5 +1,6 @@
 /** Is a standby's request about the state as it is now, and is the trouble real? */
 
+import { beatMark } from '../../../protocol/sign-record.ts';
 import type { RoleRequestEvent } from '../../../protocol/topics.ts';
 import { isSilent } from './fitness.ts';
 import { type FleetView, kindOf, type Reign } from './fleet.ts';
@@ -39,8 +40,13 @@ function contradiction(request: RoleRequestEvent, fleet: FleetView, now: number)
   switch (request.reason) {
     case 'yielded':
       return beat && beat.epoch === epoch && beat.yielded === 0 ? `${holder} has its node again` : undefined;
-    case 'beat-still':
-      return height > request.height ? `${holder} signed height ${height} since` : undefined;
+    case 'beat-still': {
+      if (height > request.height) return `${holder} signed height ${height} since`;
+      const mark = beatMark(beat, epoch);
+      const rose = request.beat !== undefined && mark !== '' && mark !== request.beat;
+      // One that yields counts on, too, and would rather not sign.
+      return rose && beat?.yielded === 0 ? `the beat of ${holder} rose since` : undefined;
+    }
     case 'commits-missed': {
       const seen = request.lastSignedHeight;
       const witness = nodes.find(
