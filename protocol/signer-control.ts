@@ -44,7 +44,7 @@ export const signerStatus = signerSummary.extend({
   beat: z
     .object({
       epoch: z.number().int(),
-      /** `beatMark` as last read; not the holder's own. */
+      /** As last read, `<incarnation>/<count>`, empty where the epoch has none; left out by the holder itself. */
       mark: z.string().max(128).optional(),
       /** ms since it last rose. */
       stillMs: z.number(),

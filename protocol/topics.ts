@@ -86,7 +86,7 @@ export const roleRequestEvent = z.object({
   holder: z.string().max(65),
   /** The record's height. */
   height: z.number().int().nonnegative(),
-  /** With `beat-still`: `beatMark` of the beat that stood still. One that rose since makes the request void. */
+  /** With `beat-still`: the beat that stood still, `<incarnation>/<count>`, empty where the epoch had none. One that rose since makes the request void. */
   beat: z.string().max(128).optional(),
   /** The last height that the asking node committed: fresher than its health message. */
   nodeHeight: z.number().int().nonnegative().optional(),

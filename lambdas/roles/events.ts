@@ -80,8 +80,14 @@ const roleMetadata = z
   .object({ desired: z.object({ role: z.object({ timestamp: z.number() }) }) })
   .transform(({ desired }) => desired.role.timestamp * 1000);
 
+/** `desired` of a role shadow has a reason, whoever wrote it. */
+export function isExplained(desired: unknown): boolean {
+  const { reason } = anyDesired.safeParse(desired).data ?? {};
+  return reason !== undefined && reason !== null;
+}
+
 const writtenLengthMax = 64;
-const anyDesired = z.object({ role: z.unknown(), epoch: z.unknown() }).partial();
+const anyDesired = z.object({ role: z.unknown(), epoch: z.unknown(), reason: z.unknown() }).partial();
 const epochNumber = z.number().int().nonnegative();
 
 /** `desired` of a role shadow, whatever was written there. */

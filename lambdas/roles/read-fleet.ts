@@ -5,7 +5,7 @@ import type { FleetTable } from '../aws/fleet-table.ts';
 import { inParallel, type Shadows } from '../aws/shadows.ts';
 import type { SignTable } from '../aws/sign-table.ts';
 import type { FleetView, NodeView, RoleShadow, Trigger } from './core/fleet.ts';
-import { desiredSeen, roleWrittenAt } from './events.ts';
+import { desiredSeen, isExplained, roleWrittenAt } from './events.ts';
 
 /** Things whose shadows are read at a time. */
 const readWidth = 10;
@@ -49,6 +49,7 @@ async function readRole(shadows: Shadows, thing: string): Promise<RoleShadow | u
     version: found.version,
     desired: desiredSeen(found.desired),
     desiredAt: roleWrittenAt(found.metadata),
+    explained: isExplained(found.desired),
     reported: reportedRoleState.safeParse(found.reported).data,
   };
 }

@@ -1,5 +1,6 @@
 /** Brings every desired role in line with who should sign. */
 
+import { msSince } from '../../aws/ms-since.ts';
 import { mayBeEdit, wantsActive } from './edits.ts';
 import { type FleetView, intended, kindOf, type NodeView, type Reign, type Trigger } from './fleet.ts';
 import type { RoleWrite, Step } from './step.ts';
@@ -20,7 +21,7 @@ export function align(input: AlignInput): Step[] {
     (a, b) => Number(b.thing === active) - Number(a.thing === active),
   );
   return nodes.flatMap((node) => {
-    const write = wantedWrite(node, input);
+    const write = wantedWrite(node, input) ?? withoutOldReason(node, input);
     if (!write) return [];
     const step: Step = { step: 'writeRole', ...write };
     return write.reason ? [step, refusalAlert(input.fleet, node, write.reason)] : [step];
@@ -48,6 +49,19 @@ function wantedWrite(node: NodeView, input: AlignInput): RoleWrite | undefined {
   if (node.thing === reign.holder) return undefined;
   if (kind === undefined && node.shadow?.desired?.role !== 'active') return undefined;
   return standbyWrite(node, input);
+}
+
+/** So long it is to be read why an edit was put back. Later, with all in order, it would tell of a trouble that is over. */
+const reasonStandsMs = 60 * 60_000;
+
+function withoutOldReason(
+  { thing, shadow }: NodeView,
+  { reign, trigger, now }: AlignInput,
+): RoleWrite | undefined {
+  const role = shadow?.desired?.role;
+  if (trigger.kind !== 'sweep' || reign.pending || !role || !shadow.explained) return undefined;
+  if (shadow.desiredAt === undefined || msSince(shadow.desiredAt, now) < reasonStandsMs) return undefined;
+  return { thing, version: shadow.version, role, epoch: undefined, reason: null };
 }
 
 const bounded = (reason: string) => (reason.length <= 300 ? reason : `${reason.slice(0, 297)}...`);

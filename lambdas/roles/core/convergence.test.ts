@@ -6,7 +6,7 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { applyUpdate, claim, grant, type SignRecord, signRecord } from '../../../protocol/sign-record.ts';
-import { desiredSeen } from '../events.ts';
+import { desiredSeen, isExplained } from '../events.ts';
 import { decide } from './decide.ts';
 import { intended, reignOf, type Trigger } from './fleet.ts';
 import { recordId, recordKey, sampleFleet, sampleHealth, sampleRecord } from './sample-fleet.ts';
@@ -72,6 +72,7 @@ class Model {
             version: shadow.version,
             desired: desiredSeen(shadow.desired),
             desiredAt: shadow.desiredAt,
+            explained: isExplained(shadow.desired),
             reported: { role, epoch: this.record.epoch, since: '', reason: '' },
           },
         };

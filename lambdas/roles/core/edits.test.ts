@@ -147,6 +147,19 @@ describe('an operator edits', () => {
     });
   });
 
+  test('why an edit was put back stands for an hour, then the sweep takes it away', () => {
+    const b = (agoMs: number) => ({ b: { desiredAt: now - agoMs, explained: true } });
+    expect(writes(decided(sampleFleet(b(3_599_000)), sweep))).toEqual([]);
+    expect(writes(decided(sampleFleet(b(3_600_000)), sweep))).toEqual([
+      write('demo_b', 'standby', undefined),
+    ]);
+    const switching = sampleFleet(
+      { ...b(3_600_000), c: { desired: { role: 'active', epoch: 2 } } },
+      { record: { ...pending, grantTo: 'demo_c' }, ...grantedTo('demo_c', now - 100) },
+    );
+    expect(writes(decided(switching, sweep))).toEqual([]);
+  });
+
   test('an unfit standby to active: put back with the reason', () => {
     const desired = { role: 'active', epoch: 1 };
     const fleet = sampleFleet({ b: { desired, health: { signer: signer('unenrolled') } } });

@@ -22,6 +22,8 @@ export interface RoleShadow {
   desired: DesiredSeen | undefined;
   /** ms, in whole seconds: when the desired role was last written, by the shadow's metadata. */
   desiredAt: number | undefined;
+  /** It says why an edit was put back. */
+  explained: boolean;
   reported: ReportedRoleState | undefined;
 }
 

@@ -62,6 +62,7 @@ export interface SampleNode {
   noShadow?: boolean;
   /** ms; long ago where left out. */
   desiredAt?: number;
+  explained?: boolean;
 }
 
 export function sampleNode(thing: string, some: SampleNode = {}): NodeView {
@@ -76,6 +77,7 @@ export function sampleNode(thing: string, some: SampleNode = {}): NodeView {
           version: 7,
           desired: desiredSeen('desired' in some ? some.desired : { role: 'standby', epoch: 1 }),
           desiredAt: some.desiredAt ?? now - 3_600_000,
+          explained: some.explained ?? false,
           reported: { role, epoch: 1, since: '', reason: '' },
         },
   };
