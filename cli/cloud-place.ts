@@ -88,7 +88,7 @@ function readLocal(path: string, source: string, options: CloudPlaceOptions): Cl
     text = readFileSync(file, 'utf8');
   } catch {
     throw new CliError(
-      `${source}: there is no ${file}; start the fleet with \`beam up --data DIR\` first, or name its folder`,
+      `${source}: there is no ${file}; start the fleet with \`beam up --data DIR\` first, or name its folder (of \`beam cloud\` alone: --endpoint and --ca)`,
       exitCodes.usage,
     );
   }

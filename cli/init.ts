@@ -213,7 +213,7 @@ function nextSteps({ kind, standAlone, mode, packaged: services }: InitOptions, 
   if (services) {
     return kind === 'sentry' || !hasSigner
       ? 'next: systemctl enable --now beam'
-      : 'next: /usr/share/doc/beam/README.md, "A validator": the key, the enrolment, systemctl enable --now beam-signer beam';
+      : 'next: /usr/share/doc/beam/README.md, "A validator": the key, systemctl enable --now beam-signer beam, the enrolment';
   }
   if (kind === 'sentry' || !hasSigner) return `next: beam start --home ${home}`;
   if (!signs) {
@@ -225,7 +225,7 @@ function nextSteps({ kind, standAlone, mode, packaged: services }: InitOptions, 
   const guard = standAlone ? ' --guard local' : '';
   return [
     'next: put priv_validator_key.json (mode 0600) in the signer folder of that home, then',
+    `  beam signer start --home ${home} and beam start --home ${home}, each as a service, and at the head of the chain`,
     `  beam signer enrol${guard} --home ${home}   (on the fleet's first validator; the others: beam signer join)`,
-    `  beam signer start --home ${home} and beam start --home ${home}, each as a service`,
   ].join('\n');
 }

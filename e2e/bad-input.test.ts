@@ -221,6 +221,11 @@ test('names, endpoints and fleets that are not there', async () => {
     code: 2,
     stderr: expect.stringContaining('there is no fleet nothing here'),
   });
+  await beam(['fleet', 'admit', 'fresh', 'a', '--kind', 'sentry', '--data', folder]);
+  expect(await beam(['fleet', 'show', 'fresh', '--data', folder])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/the fleet fresh has no registered server .*beam register/),
+  });
   expect(await beam(['failover', 'nothing', '--data', folder])).toMatchObject({ code: 2 });
   expect(await beam(['fleet', 'list', '--data', join(folder, 'empty')])).toMatchObject({
     code: 2,

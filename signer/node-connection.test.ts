@@ -189,6 +189,7 @@ test('by TCP, a node that does not answer the handshake, or falls silent, is dia
 });
 
 test('by TCP, a node with another key than the pinned one is asked for nothing and told nothing', async () => {
+  says.length = 0;
   const other = new Node('tcp');
   const asked: string[] = [];
   const answer = async ({ kind }: PrivvalRequest) => {
@@ -200,6 +201,8 @@ test('by TCP, a node with another key than the pinned one is asked for nothing a
   other.send(pingRequest());
   await delay(50);
   expect([asked, other.answers]).toEqual([[], []]);
+  // As a warning: those alone are kept with their fields.
+  expect(says.join('\n')).toMatch(/can not be dialled yet .*another node than the one/);
 
   const right = new Node('tcp');
   dial(await right.listen(Buffer.from(nodesKey.publicKey).toString('base64')), answer);

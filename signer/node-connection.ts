@@ -9,7 +9,7 @@ import type { NodeAddress } from './home.ts';
 import { type LineEnd, NodeLine, type NodeLineParts } from './node-line.ts';
 import type { PrivvalRequest } from './privval/messages.ts';
 import { nodeId } from './secret-connection/node-identity.ts';
-import type { ConnectionKey } from './secret-connection/secret-channel.ts';
+import { type ConnectionKey, SecretChannelError } from './secret-connection/secret-channel.ts';
 
 /** The node waits 3 s for its signer at its start, once. */
 export const dialAgainMsMin = 25;
@@ -107,8 +107,10 @@ export class NodeConnection {
       onChange(false);
     } else {
       const failure = error?.code ?? error?.message ?? 'it was closed';
+      // Nobody there is what a start looks like; somebody else there wants a person.
+      const level = error instanceof SecretChannelError ? 'warn' : 'info';
       if (failure !== this.#failure)
-        log.info({ node: this.#where, failure }, 'the node can not be dialled yet');
+        log[level]({ node: this.#where, failure }, 'the node can not be dialled yet');
       this.#failure = failure;
     }
     // Half of it by chance: signers that lost their nodes together do not come back in step.

@@ -85,6 +85,11 @@ export function checkedFleetName(fleet: string): string {
 /** @throws InvalidInputError where there is no such fleet. */
 export async function unknownFleet(operator: Operator, fleet: string): Promise<never> {
   const names = await fleetNames(operator);
+  if (names.includes(fleet)) {
+    throw new InvalidInputError(
+      `the fleet ${fleet} has no registered server and no settings yet: "beam register" on a server that was admitted ("beam fleet admit")`,
+    );
+  }
   const others = names.length > 0 ? `there is ${names.join(', ')}` : 'there is none at all';
   throw new InvalidInputError(`there is no fleet ${fleet} here (${others}): check the name and the endpoint`);
 }

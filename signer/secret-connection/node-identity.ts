@@ -76,6 +76,7 @@ export function checkPinned(pinned: string, publicKey: Uint8Array): void {
   const wanted = /^[0-9A-Fa-f]+$/.test(pinned) ? pinned.toLowerCase() : pinned;
   if (known.includes(wanted)) return;
   throw new SecretChannelError(
-    `another node than the one in [signer] node_key answers: it has the key ${key.toString('base64')} (node id ${nodeId(publicKey)})`,
+    `another node than the one in [signer] node_key answers: it has the key ${key.toString('base64')} (node id ${nodeId(publicKey)}). ` +
+      'If it is the one that is meant, put that there; a stock CometBFT node has a new key at each start: "unpinned"',
   );
 }
