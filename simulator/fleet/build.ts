@@ -56,9 +56,7 @@ export function buildFleet({ seed, mix }: Schedule, trace: (text: string) => voi
     const [was, is] = [before, after].map((item) => item && (fromItem(item) as unknown as SignRecord));
     if (!is) return;
     if (was && was.recordId === is.recordId) safety.wrote(was, is);
-    if (held.has(is.signBytes)) return;
-    held.set(is.signBytes, is.epoch);
-    safety.recorded(is);
+    if (!held.has(is.signBytes)) held.set(is.signBytes, is.epoch);
   };
   const dynamo = { throttled: mix.throttled, failing: mix.failing, down: false };
   const cloudClock = { rate: 1, wallOffMs: 0 };

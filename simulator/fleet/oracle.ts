@@ -110,6 +110,7 @@ export class Oracle {
         safety.violated(3, `${name} took the record over from a process it knows nothing of`);
       return;
     }
+    safety.recorded(after);
     if (before.epoch !== epoch)
       safety.violated(3, `${name} wrote as of epoch ${epoch} in epoch ${before.epoch}`);
     if (this.#incarnation !== undefined && before.incarnation !== this.#incarnation) {

@@ -80,7 +80,7 @@ export class Safety {
   }
 
   /**
-   * Bytes that the record had not held before. A precommit that its holder could not release any more is a lock all the same: the
+   * A signer's own write of a position. A precommit that its holder could not release any more is a lock all the same: the
    * next one can't know that nobody got it.
    */
   recorded({ height, round, step, signBytes, epoch, holder }: SignRecord): void {
