@@ -1,6 +1,6 @@
 /**
  * The record as this process knows it. Every answer of the table passes here: it is judged against what was known
- * when the question was sent, adopted into the state, and dropped where a later write of ours has overtaken it.
+ * when the question was sent, adopted into the state, and, unless it bars this machine, dropped where a later write of ours has overtaken it.
  */
 
 import type { ItemUpdate, SignRecord } from '../../protocol/sign-record.ts';
@@ -70,14 +70,18 @@ export class RecordView {
     const known = this.#keeper.state;
     const outcome = await this.#store.read(this.key, timeoutMs);
     if (outcome.kind === 'doubt') return outcome;
-    if (asked < this.#newest) return { kind: 'doubt', cause: 'a later answer of the table came first' };
-    this.#newest = asked;
+    const isOld = asked < this.#newest;
+    if (!isOld) this.#newest = asked;
+    const overtaken = { kind: 'doubt', cause: 'a later answer of the table came first' } as const;
     try {
       const record = readRecord(outcome.kind === 'found' ? outcome.item : undefined, known);
+      if (isOld) return overtaken;
       this.#adopt(record);
       return this.#trouble ? { kind: 'trouble', trouble: this.#trouble } : { kind: 'record', record };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
+      // A record that went back on what was known when it was asked for did so, however late we hear of it.
+      if (isOld && !isBar(error.code)) return overtaken;
       this.#meet(error);
       return { kind: 'trouble', trouble: this.#trouble ?? error };
     }
