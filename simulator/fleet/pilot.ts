@@ -110,7 +110,8 @@ export class Pilot {
 
   /** The signer beside was started, and answers at its control socket. */
   beside(signer: Signer): void {
-    this.#link.dial(signer);
+    // Behind the end of the one before, where this process was frozen meanwhile.
+    this.process.deliver(() => this.#link.dial(signer));
   }
 
   /** The signer beside went away. */
