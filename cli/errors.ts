@@ -1,5 +1,7 @@
 /** What a person reads when a command can't do its work, and the exit code that goes with it. */
 
+import { CertificateFileError } from '../protocol/certificates.ts';
+
 /** 0: done. The others, for scripts: */
 export const exitCodes = {
   /** The work could not be done, or came out as it should not. */
@@ -106,7 +108,8 @@ export function describeError(error: unknown, place?: string): string {
     }
     const remedy = awsRemedies[error.name];
     if (remedy) return `${at}${error.name}: ${error.message}; ${remedy}`;
-    const fileRemedy = code === undefined ? undefined : fileCodes[code];
+    const hasOwn = error instanceof CertificateFileError;
+    const fileRemedy = code === undefined || hasOwn ? undefined : fileCodes[code];
     if (fileRemedy) return `${error.message}; ${fileRemedy}`;
     return error.message || error.name;
   }

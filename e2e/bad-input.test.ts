@@ -117,12 +117,18 @@ test('a certificate or a claim that could not be kept is not asked for; what is 
     code: 2,
     stderr: expect.stringMatching(/claim\.key is no private key in PEM; put there both files/),
   });
+  // What says itself what is to be there has no second remedy behind it.
+  rmSync(join(certs, 'device.pem.crt'));
+  expect(await beam(['certs', 'renew', '--home', home])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/device\.pem\.crt is not there; register this server with `beam init`\n$/),
+  });
   // Another pair would be as unreadable.
   rmSync(join(certs, 'claim.key'));
   mkdirSync(join(certs, 'claim.key'));
   expect(await beam(['register', '--home', home])).toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/claim\.key can't be read \(EISDIR\); check its owner and mode/),
+    stderr: expect.stringMatching(/claim\.key can't be read \(EISDIR\); check its owner and mode\n$/),
   });
 });
 
