@@ -56,7 +56,7 @@ export function choose(question: Question): Choice {
     trigger.kind === 'request'
       ? answerRequest(trigger, question)
       : reign.pending
-        ? settleUnclaimed(question)
+        ? settleUnclaimed(question, unclaimed ?? 0)
         : releaseHolder(question);
   return { ...other, refusals: new Map([...edited.refusals, ...other.refusals]) };
 }
@@ -134,8 +134,9 @@ function answerRequest(trigger: Extract<Trigger, { kind: 'request' }>, question:
   const coolMs = lastFailover
     ? fleet.config.cooldownSeconds * 1000 - msSince(lastFailover.at, context.now)
     : 0;
-  // A grant that nobody claimed is the same failover still.
-  if (coolMs > 0 && !reign.pending) {
+  // A grant that nobody claimed is the same failover still, be it that it was called back.
+  const unclaimed = reign.pending !== undefined || (lastFailover?.epoch ?? 0) > reign.epoch;
+  if (coolMs > 0 && !unclaimed) {
     return alerting(
       fleet,
       thing,
@@ -171,10 +172,17 @@ function alerting(fleet: FleetView, thing: string, text: string): Choice {
 }
 
 /** Nobody asks, and a grant is still unclaimed after three blocks. */
-function settleUnclaimed({ fleet, reign, context }: Question): Choice {
+function settleUnclaimed({ fleet, reign, context }: Question, unclaimedMs: number): Choice {
   const { pending, holder } = reign;
   if (!pending || holder === '') return nothing();
   if (holderSigns(context)) {
+    const report = context.nodes.find(({ thing }) => thing === holder)?.health;
+    // From before the grant it tells nothing of now: the holder may have died, and the grant be for that.
+    if (!report || msSince(report.receivedAt, context.now) >= unclaimedMs) {
+      return nothing(
+        `epoch ${pending.epoch} is granted to ${pending.to}; whether ${holder} signs on, its next report tells`,
+      );
+    }
     const why = `${pending.to} did not take the role; ${holder} signs on. Look at the signer of ${pending.to}`;
     return {
       ...nothing(),

@@ -113,6 +113,24 @@ describe('a standby asks', () => {
     expect(grants(decided(sampleFleet({}, { lastFailover: hostsApart }), request()))).toEqual([]);
   });
 
+  test('cool-down: none after a failover that nobody claimed, and that was called back', () => {
+    const lastFailover = {
+      fleet: 'demo',
+      item: '#failover' as const,
+      at: now - 10_000,
+      from: '',
+      to: '',
+      reason: '',
+    };
+    const calledBack = { grantEpoch: 3, grantTo: '' };
+    const granted = (epoch: number) =>
+      grants(
+        decided(sampleFleet({}, { record: calledBack, lastFailover: { ...lastFailover, epoch } }), request()),
+      );
+    expect(granted(2)).toEqual([['demo_b', 4]]);
+    expect(granted(1)).toEqual([]);
+  });
+
   test('the best standby gets it: another zone first', () => {
     const zoned = {
       a: { ...sampleA, health: { ...sampleA.health, zone: 'z1' } },
@@ -208,6 +226,25 @@ describe('a grant is pending', () => {
     expect(grants(steps)).toEqual([['', 3]]);
     const why = expect.stringContaining('did not take the role');
     expect(writes(steps)).toEqual([write('demo_a', 'active', 1, why), write('demo_b', 'standby', 1, why)]);
+  });
+
+  test('unclaimed, and the holder was last heard before the grant: neither called back nor passed on', () => {
+    const swept = (receivedAt: number) =>
+      grants(
+        decided(
+          sampleFleet(
+            {
+              a: { ...sampleA, health: { ...sampleA.health, receivedAt } },
+              b: { desired: { role: 'active', epoch: 2 } },
+              c: {},
+            },
+            { record: pending, ...grantedTo('demo_b', now - 6_001) },
+          ),
+          sweep,
+        ),
+      );
+    expect(swept(now - 7_000)).toEqual([]);
+    expect(swept(now - 1_000)).toEqual([['', 3]]);
   });
 
   test('unclaimed, the holder silent: the sweep passes it on', () => {
