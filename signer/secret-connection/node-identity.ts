@@ -60,7 +60,7 @@ function loadKey(path: string): ConnectionKey {
     return { publicKey: rawPublicKey(createPublicKey(key)), sign: (bytes) => sign(null, bytes, key) };
   } catch (error) {
     throw new ConnectionKeyError(
-      `${path} holds no Ed25519 private key in PEM (${(error as Error).message}); move it away, and the next start makes a new one`,
+      `${path} holds no Ed25519 private key in PEM (${(error as Error).message}); give another path in [signer] connection_key: where there is no file, the next start makes a key`,
       { cause: error },
     );
   }
