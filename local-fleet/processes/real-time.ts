@@ -25,10 +25,12 @@ export function mayRunInRealTime(): boolean {
 
 /** The command, to run with all of its threads and children in real time where that may be. */
 export function inRealTime(command: readonly string[]): string[] {
-  return mayRunInRealTime() ? ['chrt', '--rr', priority, ...command] : [...command];
+  return [...setter(), ...command];
 }
 
 /** The same, for its first thread alone: what it starts runs as all do. */
 export function firstThreadInRealTime(command: readonly string[]): string[] {
-  return mayRunInRealTime() ? ['chrt', '--rr', '--reset-on-fork', priority, ...command] : [...command];
+  return [...setter('--reset-on-fork'), ...command];
 }
+
+const setter = (...flags: string[]) => (mayRunInRealTime() ? ['chrt', '--rr', ...flags, priority] : []);

@@ -66,19 +66,15 @@ export function signTableOf(parts: SignTableParts): SignTable {
         | undefined,
     updateItem: async (input) => {
       const sent = oracle.send(input);
-      try {
-        return await ask(() => {
-          const done = tables.update(input);
-          if (!done) {
-            throw new ServiceError('ConditionalCheckFailedException', 'The conditional request failed');
-          }
-          const { before, after } = done;
-          oracle.applied(sent, before && recordIn(before), recordIn(after));
-          return after as Record<string, unknown>;
-        });
-      } finally {
-        oracle.ended();
-      }
+      return await ask(() => {
+        const done = tables.update(input);
+        if (!done) {
+          throw new ServiceError('ConditionalCheckFailedException', 'The conditional request failed');
+        }
+        const { before, after } = done;
+        oracle.applied(sent, before && recordIn(before), recordIn(after));
+        return after as Record<string, unknown>;
+      });
     },
   };
 }

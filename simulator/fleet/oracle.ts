@@ -22,12 +22,6 @@ export interface Sent {
   committed: number;
 }
 
-export interface Asked {
-  disk: Partial<SignerState>;
-  /** Writes that had ended by then. */
-  writes: number;
-}
-
 export interface OracleParts {
   safety: Safety;
   name: string;
@@ -51,7 +45,6 @@ export class Oracle {
   readonly #parts: OracleParts;
   /** This process's own, from its first save. */
   #incarnation: string | undefined;
-  #writes = 0;
   /** Why nothing may be signed from now on. */
   #untrusted: string | undefined;
   /** The epoch in which this process last signed. */
@@ -121,18 +114,13 @@ export class Oracle {
     this.#signedIn = epoch;
   }
 
-  /** The write's end, as the sender heard it or gave it up. */
-  ended(): void {
-    this.#writes += 1;
+  /** A reading begins. @returns what it is judged by: the state file as the disk holds it now */
+  ask(): Partial<SignerState> {
+    return this.#parts.disk();
   }
 
-  ask(): Asked {
-    return { disk: this.#parts.disk(), writes: this.#writes };
-  }
-
-  /** What the signer read in time, where no write ended meanwhile. An answer that comes later is none, by the design. */
-  answered({ disk, writes }: Asked, record: SignRecord | undefined): void {
-    if (writes !== this.#writes) return;
+  /** What the signer read in time. An answer that comes later is none, by the design. */
+  answered(disk: Partial<SignerState>, record: SignRecord | undefined): void {
     const trust = distrust(record, disk);
     if (trust !== undefined) this.#untrusted = trust;
   }

@@ -1,17 +1,13 @@
 /** Brings every desired role in line with who should sign. */
 
 import { msSince } from '../../aws/ms-since.ts';
-import { mayBeEdit, wantsActive } from './edits.ts';
-import { type FleetView, intended, kindOf, type NodeView, type Reign, type Trigger } from './fleet.ts';
+import { mayBeEdit, type Seen, wantsActive } from './edits.ts';
+import { type FleetView, intended, kindOf, type NodeView, type Trigger } from './fleet.ts';
 import type { RoleWrite, Step } from './step.ts';
 
-export interface AlignInput {
-  fleet: FleetView;
-  /** As it is after this decision's grant. */
-  reign: Reign;
-  trigger: Trigger;
+/** `reign` as it is after this decision's grant. */
+export interface AlignInput extends Seen {
   refusals: ReadonlyMap<string, string>;
-  now: number;
 }
 
 /** Writes of role shadows, the one who should sign first, each refusal with an alert. */
@@ -100,10 +96,8 @@ function activeWrite(node: NodeView, { reign, trigger, refusals, now }: AlignInp
   return { thing, version: shadow?.version, role: 'active', epoch, reason: reason && bounded(reason) };
 }
 
-function standbyWrite(
-  node: NodeView,
-  { fleet, reign, trigger, refusals, now }: AlignInput,
-): RoleWrite | undefined {
+function standbyWrite(node: NodeView, input: AlignInput): RoleWrite | undefined {
+  const { fleet, reign, trigger, refusals, now } = input;
   const { thing, shadow } = node;
   const desired = shadow?.desired;
   const put = (role: 'standby' | 'maintenance', reason: string | null | undefined): RoleWrite => ({
@@ -122,9 +116,7 @@ function standbyWrite(
   const refused = refusals.get(thing);
   if (refused !== undefined) return put(back, refused);
   if (leftByUs(node, fleet)) return put('standby', null);
-  return mayBeEdit(node, trigger, now)
-    ? undefined
-    : put('standby', notTheHolder(node, fleet, reign, trigger, now));
+  return mayBeEdit(node, trigger, now) ? undefined : put('standby', notTheHolder(node, input));
 }
 
 /** What an operator's refused edit goes back to. */
@@ -144,10 +136,11 @@ function leftByUs({ thing, shadow }: NodeView, { lastGrant }: FleetView): boolea
   );
 }
 
-function notTheHolder(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger, now: number): string {
+function notTheHolder(node: NodeView, seen: Seen): string {
+  const { reign } = seen;
   if (reign.pending)
     return `a switch to ${reign.pending.to} is under way: see what became of it, then try again`;
   const holder = reign.holder || 'nobody';
-  if (wantsActive(node, fleet, reign, trigger, now)) return `${holder} has the role`;
+  if (wantsActive(node, seen)) return `${holder} has the role`;
   return `${holder} holds the role in epoch ${reign.epoch}; to switch, set "active" again`;
 }

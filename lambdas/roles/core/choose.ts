@@ -40,7 +40,7 @@ export function choose(question: Question): Choice {
       node.thing !== reign.holder &&
       node.thing !== reign.pending?.to &&
       kindOf(node) !== 'sentry' &&
-      wantsActive(node, fleet, reign, trigger, context.now),
+      wantsActive(node, { fleet, reign, trigger, now: context.now }),
   );
   const unclaimed = unclaimedMs(fleet, reign, context.now);
   if (unclaimed !== undefined && unclaimed < unclaimedMsMax(fleet.nodes)) {
@@ -96,7 +96,7 @@ function grantWish(wishes: NodeView[], { fleet, trigger, context }: Question): C
 /** The holder's desired role is standby or maintenance: somebody else takes over first, or it stays. */
 function releaseHolder({ fleet, reign, trigger, context }: Question): Choice {
   const holder = fleet.nodes.find(({ thing }) => thing === reign.holder);
-  if (!holder || !wantsAway(holder, fleet, reign, trigger, context.now)) return nothing();
+  if (!holder || !wantsAway(holder, { fleet, reign, trigger, now: context.now })) return nothing();
   const wanted = holder.shadow?.desired?.written;
   const [best] = fitStandbys(context, [holder.thing]);
   if (best) {

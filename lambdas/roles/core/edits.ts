@@ -8,6 +8,15 @@
 import { msSince } from '../../aws/ms-since.ts';
 import type { FleetView, NodeView, Reign, Trigger } from './fleet.ts';
 
+/** What one decision goes by. */
+export interface Seen {
+  fleet: FleetView;
+  reign: Reign;
+  trigger: Trigger;
+  /** ms, Commander's clock. */
+  now: number;
+}
+
 /** The trigger shows that somebody else than Commander just changed this thing's desired role to what it is now. */
 function isEventOf(node: NodeView, trigger: Trigger): trigger is Extract<Trigger, { kind: 'documents' }> {
   if (trigger.kind !== 'documents' || trigger.thing !== node.thing || trigger.own) return false;
@@ -62,7 +71,7 @@ function writtenSinceGrant(
   return writtenAt > lastGrant.at + decidersEndMs && !isAhead(writtenAt, now);
 }
 
-function isWish(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger, now: number): boolean {
+function isWish(node: NodeView, { fleet, reign, trigger, now }: Seen): boolean {
   return (
     justEdited(node, fleet, trigger, now) ||
     // In a settled fleet every validator's desired epoch is the record's; a role that outlived its epoch has another.
@@ -72,29 +81,17 @@ function isWish(node: NodeView, fleet: FleetView, reign: Reign, trigger: Trigger
 }
 
 /** An operator wants `node`, which does not hold the role, to be active. */
-export function wantsActive(
-  node: NodeView,
-  fleet: FleetView,
-  reign: Reign,
-  trigger: Trigger,
-  now: number,
-): boolean {
+export function wantsActive(node: NodeView, seen: Seen): boolean {
   const desired = node.shadow?.desired;
   if (desired?.role !== 'active') return false;
   // Commander never writes `active` without an epoch.
-  return desired.epoch === undefined || isWish(node, fleet, reign, trigger, now);
+  return desired.epoch === undefined || isWish(node, seen);
 }
 
 /** An operator wants the holder to give the role away. */
-export function wantsAway(
-  node: NodeView,
-  fleet: FleetView,
-  reign: Reign,
-  trigger: Trigger,
-  now: number,
-): boolean {
+export function wantsAway(node: NodeView, seen: Seen): boolean {
   const role = node.shadow?.desired?.role;
-  return (role === 'standby' || role === 'maintenance') && isWish(node, fleet, reign, trigger, now);
+  return (role === 'standby' || role === 'maintenance') && isWish(node, seen);
 }
 
 /** Too fresh to be told from an edit whose event is on its way. */
