@@ -9,6 +9,8 @@ export interface CloudPlace {
   region: string | undefined;
   /** One address for iot, iot-data and dynamodb; undefined: AWS's own. */
   endpoint?: string;
+  /** Unix socket of the same, absolute. */
+  socket?: string;
   /** host:port */
   mqtt?: string;
   /** host:port */
@@ -107,6 +109,7 @@ function readLocal(path: string, source: string, options: CloudPlaceOptions): Cl
   return {
     region: options.region ?? ready.region,
     endpoint: ready.https,
+    ...(ready.socket !== undefined && { socket: ready.socket }),
     mqtt: ready.mqtt,
     ...(ready.credentialProvider !== undefined && { credentialProvider: ready.credentialProvider }),
     ca: options.ca ?? ready.ca,

@@ -122,10 +122,13 @@ async function configOf(options: InitOptions, place: CloudPlace | undefined): Pr
   const { rpc, p2p, chainId, kind, credentials, mode } = options;
   const credentialProvider = place && (await credentialProviderOf(options, place));
   const signer = options.packaged ? packaged.signer : {};
+  // The package's signer is a user of its own, whom another user's socket is closed to.
+  const socket = kind === 'validator' && !options.packaged ? place?.socket : undefined;
   const cloud = place && {
     mqtt: options.mqtt ?? (await mqttEndpoint(place)),
     region: place.region ?? badInput('no AWS region is set: give --region, or set AWS_REGION'),
     ...(place.endpoint !== undefined && { https: place.endpoint }),
+    ...(socket !== undefined && { socket }),
     ...(place.ca !== undefined && { ca: files.ca }),
     certificate: files.certificate,
     key: files.key,

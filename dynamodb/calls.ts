@@ -11,6 +11,8 @@ export interface DynamoCallsOptions {
   region: string;
   /** Left out: AWS's own of the region. */
   endpoint?: string | undefined;
+  /** Where the endpoint is reached in place of its address, as `ConnectionsOptions` has it. */
+  socket?: string | undefined;
   /**
    * PEM of who vouches for the endpoint; left out: Node's own list. Asked for with the first call, not before: a CA file that is
    * missing is a table that can't be reached, and no end of the process.
@@ -48,7 +50,7 @@ export class DynamoError extends Error {
 }
 
 export function dynamoCalls(options: DynamoCallsOptions): DynamoCalls {
-  const { region, endpoint, ca, credentials, callsMax, connectMsMax, answerBytesMax } = options;
+  const { region, endpoint, socket, ca, credentials, callsMax, connectMsMax, answerBytesMax } = options;
   const url = new URL(endpoint ?? awsEndpoint(region));
   let connections: Connections | undefined;
   /** ms that DynamoDB's clock is ahead of ours, where that is too much for a signature. */
@@ -58,7 +60,8 @@ export function dynamoCalls(options: DynamoCallsOptions): DynamoCalls {
     async call(operation, input, givenUp) {
       connections ??= new Connections({
         url,
-        ca: ca?.(),
+        socket,
+        ca: socket === undefined ? ca?.() : undefined,
         connectionsMax: callsMax,
         connectMsMax,
         answerBytesMax,

@@ -1,14 +1,20 @@
 import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, expect, jest, test } from '@jest/globals';
 import { Connections } from './connections.ts';
 
 let close: () => void = () => {};
 afterEach(() => close());
 
 /** Each answer is the number of its connection, unless `say` has it otherwise. */
-async function serving(say: { now?: (socket: Socket, answer: string) => void }, connectionsMax = 4) {
+async function serving(
+  say: { now?: (socket: Socket, answer: string) => void },
+  { connectionsMax = 4, path }: { connectionsMax?: number; path?: string } = {},
+) {
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     const number = sockets.push(socket);
@@ -18,11 +24,15 @@ async function serving(say: { now?: (socket: Socket, answer: string) => void }, 
       if (say.now) say.now(socket, answer);
       else socket.write(answer);
     });
-  }).listen(0, '127.0.0.1');
+  }).listen(path === undefined ? { port: 0, host: '127.0.0.1' } : { path });
   await once(server, 'listening');
-  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const url = new URL(
+    path === undefined
+      ? `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      : 'https://nowhere.test',
+  );
   const bounds = { connectionsMax, connectMsMax: 500, answerBytesMax: 100 };
-  const connections = new Connections({ url, ca: undefined, ...bounds });
+  const connections = new Connections({ url, socket: path, ca: undefined, ...bounds });
   close = () => {
     connections.close();
     for (const socket of sockets) socket.destroy();
@@ -79,8 +89,26 @@ test('an answer that comes after its call was given up is nobody’s', async () 
 });
 
 test('calls at once are bounded, and the bound is over with them', async () => {
-  const { ask } = await serving({}, 2);
+  const { ask } = await serving({}, { connectionsMax: 2 });
   const outcomes = await Promise.allSettled([ask(), ask(), ask()]);
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
   expect(await ask()).toMatch(/^[12]$/);
+});
+
+test('a server on this machine is reached by its unix socket, unless that is another user’s', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'beam-socket-'));
+  const path = join(folder, 'https.sock');
+  const { ask } = await serving({}, { path });
+  const [own, getuid] = [process.getuid?.() ?? -1, jest.spyOn(process, 'getuid')];
+  try {
+    expect([await ask(), await ask()]).toEqual(['1', '1']);
+    // A root's own socket is good for everyone, so there it has to change hands.
+    if (own === 0) chownSync(path, 65_534, 65_534);
+    else getuid.mockReturnValue(own + 1);
+    const fresh = () => Promise.all([ask(), ask()]);
+    await expect(fresh()).rejects.toThrow(/another user's/);
+  } finally {
+    getuid.mockRestore();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

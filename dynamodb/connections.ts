@@ -4,6 +4,7 @@
  * A connection of which anything is not as expected is ended, and its call fails: nobody ever gets the answer to another call.
  */
 
+import { statSync } from 'node:fs';
 import { connect, isIP, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext, connect as secureConnect } from 'node:tls';
 import { AnswerReader, type HttpAnswer } from './answer-reader.ts';
@@ -18,6 +19,11 @@ export interface GivenUp {
 export interface ConnectionsOptions {
   /** Its scheme, host and port count. */
   url: URL;
+  /**
+   * Unix socket where the server is reached in place of its host and port, without TLS: its file's owner vouches for it, who must be
+   * this process's user or root.
+   */
+  socket?: string | undefined;
   /** PEM of who vouches for the server; left out: Node's own list. */
   ca: Buffer | undefined;
   /** Calls at once; more are refused. */
@@ -41,8 +47,9 @@ export class Connections {
   /** Connects to nobody yet. @throws where `ca` is no PEM */
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    const { url, ca } = options;
-    this.#secure = url.protocol === 'https:' ? createSecureContext(ca ? { ca } : {}) : undefined;
+    const { url, socket, ca } = options;
+    const isSecure = socket === undefined && url.protocol === 'https:';
+    this.#secure = isSecure ? createSecureContext(ca ? { ca } : {}) : undefined;
   }
 
   /**
@@ -90,7 +97,11 @@ export class Connections {
   }
 
   #connect(): Socket {
-    const { url } = this.#options;
+    const { url, socket: path } = this.#options;
+    if (path !== undefined) {
+      requireOwn(path);
+      return connect({ path });
+    }
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const to = { host, port: Number(url.port) || (this.#secure ? 443 : 80), noDelay: true };
     if (!this.#secure) return connect(to);
@@ -109,6 +120,13 @@ export class Connections {
     });
     return socket;
   }
+}
+
+/** Whoever put the socket there answers in the server's name. @throws Error */
+function requireOwn(path: string): void {
+  const { uid } = statSync(path);
+  if (uid === 0 || uid === process.getuid?.()) return;
+  throw new Error(`${path} is another user's (uid ${uid}), who could answer in the server's name`);
 }
 
 class Connection {

@@ -1,8 +1,9 @@
 /** The local cloud without Lambda and DynamoDB: store, registry, shadows, broker and the HTTPS API. */
 
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { unixPathBytesMax } from '../protocol/unix-socket.ts';
 import { type Broker, createBroker } from './broker/broker.ts';
 import { Buckets, shadowRequestsPerSecond } from './broker/rates.ts';
 import { createWebSockets } from './broker/websocket.ts';
@@ -42,6 +43,7 @@ import { type CloudCredentials, openCredentials } from './tls/credentials.ts';
 const forgetShadowsEveryMs = 3600 * 1000;
 const lookAtClockEveryMs = 5_000;
 const noteTimeEveryMs = 60_000;
+const socketName = 'https.sock';
 
 export interface CoreOptions {
   dataDir: string;
@@ -76,6 +78,8 @@ export interface Ready {
   https: string;
   /** The same without TLS, where it is served. */
   http?: string;
+  /** Unix socket of the same, absolute, for this user alone; where its path is not too long for one. */
+  socket?: string;
   /** host:port of the credentials provider. */
   credentialProvider: string;
   /** Absolute path of the CA's certificate. */
@@ -133,6 +137,12 @@ async function bind<T>(
 
 async function noFunctions(functionArn: string): Promise<never> {
   throw new Error(`there is no Lambda here to call ${functionArn}`);
+}
+
+/** @returns undefined where the folder's path leaves no room for one */
+function socketIn(dataDir: string): string | undefined {
+  const path = resolve(dataDir, socketName);
+  return Buffer.byteLength(path) <= unixPathBytesMax ? path : undefined;
 }
 
 /** @param createRules makes the rules engine over the broker */
@@ -214,6 +224,7 @@ export async function openCore(
   for (const timer of timers) timer.unref();
 
   const { accessKeyId, secretAccessKey } = credentials;
+  const socket = socketIn(dataDir);
   let https: Awaited<ReturnType<typeof startHttps>> | undefined;
   let httpsAddress = '';
   const sessions = createSessions(secretAccessKey);
@@ -253,6 +264,7 @@ export async function openCore(
           host,
           port: httpsPort,
           plainPort: options.httpPort,
+          socketPath: socket,
           verify: createVerifier({ accessKeyId, secretAccessKey }, Date.now, sessions),
           roleStatements: options.roleStatements ?? new Map(),
           control: new Map([
@@ -286,6 +298,7 @@ export async function openCore(
       return {
         https: `https://${httpsAddress}`,
         ...(https.plainPort === undefined ? {} : { http: `http://localhost:${https.plainPort}` }),
+        ...(socket === undefined ? {} : { socket }),
         credentialProvider: credentialsAddress,
         ca: credentials.caPath,
         region,

@@ -11,6 +11,8 @@ export const readyLine = z.object({
   https: z.url(),
   /** The same without TLS, where it is served. */
   http: z.url().optional(),
+  /** Unix socket of the same, absolute, where it is served. */
+  socket: z.string().optional(),
   /** host:port */
   credentialProvider: z.string().optional(),
   /** PEM file. */

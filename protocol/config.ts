@@ -48,6 +48,11 @@ export const configFile = z.strictObject({
       region: z.string().min(1),
       /** Endpoint of the AWS APIs; left out on AWS itself. */
       https: z.url().optional(),
+      /**
+       * Unix socket of a local cloud on this machine, which serves there what it does by HTTPS: the signer has its record by it,
+       * in less time. Must be this user's, or root's. Left out: by HTTPS.
+       */
+      socket: path.optional(),
       /** CA of the endpoints; left out: the system's. */
       ca: path.optional(),
       /** This server's certificate, PEM. */

@@ -10,6 +10,8 @@ import type { SignTable } from './record-client.ts';
 
 export interface DynamoOptions extends AwsClientOptions {
   table: string;
+  /** Unix socket of a local cloud, in place of a connection to `endpoint`. */
+  socket?: string | undefined;
 }
 
 export interface DynamoTable extends SignTable {
@@ -20,10 +22,11 @@ export interface DynamoTable extends SignTable {
 const answerBytesMax = 1024 * 1024;
 
 export function dynamoTable({ table, ...options }: DynamoOptions): DynamoTable {
-  const { region, endpoint, ca } = options;
+  const { region, endpoint, ca, socket } = options;
   const calls = dynamoCalls({
     region,
     endpoint,
+    socket,
     ca: ca ? () => readFileSync(ca) : undefined,
     callsMax: socketsMax,
     credentials: configuredCredentials(options) ?? defaultCredentials(),

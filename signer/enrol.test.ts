@@ -157,4 +157,6 @@ test('invariant 7: key and state never lie in gaiad’s home; a path too long fo
     writeFileSync(config, `${text}\n${line}\n`);
     expect(() => readHome(home)).toThrow(new RegExp(said));
   }
+  writeFileSync(config, text.replace('[cloud]', `[cloud]\nsocket = "/${'x'.repeat(107)}"`));
+  expect(() => readHome(home)).toThrow(/cloud\.socket.*107 bytes/);
 });

@@ -16,12 +16,10 @@ import {
 } from '../protocol/config.ts';
 import { signerRoleAlias, thingName } from '../protocol/names.ts';
 import type { Stage } from '../protocol/stages.ts';
+import { unixPathBytesMax } from '../protocol/unix-socket.ts';
 import type { AwsClientOptions } from './aws-client.ts';
 import type { DynamoOptions } from './dynamodb.ts';
 import { RoleAliasCredentials } from './role-alias-credentials.ts';
-
-/** Of `sockaddr_un.sun_path`, with the zero behind it (unix(7)). */
-const socketPathBytesMax = 107;
 
 /** Where the node is reached: by a unix socket, or by TCP through a SecretConnection. */
 export type NodeAddress =
@@ -80,15 +78,18 @@ export function readHome(home: string): SignerHome {
       'signer: missing; a server that signs has a [signer] section with chain_id',
     ]);
   }
-  const long = (['socket', 'control'] as const).filter(
-    (name) => Buffer.byteLength(at(signer[name])) > socketPathBytesMax,
-  );
+  const sockets = {
+    'signer.socket': signer.socket,
+    'signer.control': signer.control,
+    'cloud.socket': cloud?.socket ?? '',
+  };
+  const long = Object.entries(sockets).filter(([, path]) => Buffer.byteLength(at(path)) > unixPathBytesMax);
   if (long.length > 0) {
     throw new ConfigError(
       configPath,
       long.map(
-        (name) =>
-          `signer.${name}: ${at(signer[name])} is longer than the ${socketPathBytesMax} bytes that a unix socket's path may have; give a shorter path`,
+        ([name, path]) =>
+          `${name}: ${at(path)} is longer than the ${unixPathBytesMax} bytes that a unix socket's path may have; give a shorter path`,
       ),
     );
   }
@@ -125,6 +126,7 @@ export function readHome(home: string): SignerHome {
       region: cloud.region,
       endpoint: cloud.https,
       ca: cloud.ca && at(cloud.ca),
+      socket: cloud.socket && at(cloud.socket),
       credentials: cloud.credentials && at(cloud.credentials),
       roleAlias,
     },

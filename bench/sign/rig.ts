@@ -59,7 +59,7 @@ export class SignerRig {
     writeFileSync(join(home, 'signer/priv_validator_key.json'), keyFileText({ kind: 'seed', seed }), {
       mode: 0o600,
     });
-    const { accessKeyId, secretAccessKey, https, ca, region, mqtt } = this.#cloud;
+    const { accessKeyId, secretAccessKey, https, socket, ca, region, mqtt } = this.#cloud;
     writeFileSync(
       join(home, 'credentials'),
       `[default]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`,
@@ -76,7 +76,16 @@ export class SignerRig {
     const rpc = `http://127.0.0.1:${(this.#rpc.address() as AddressInfo).port}`;
     const config = {
       mode: 'sign',
-      cloud: { mqtt, region, https, ca, certificate: 'c.pem', key: 'c.key', credentials: 'credentials' },
+      cloud: {
+        mqtt,
+        region,
+        https,
+        ...(socket !== undefined && { socket }),
+        ca,
+        certificate: 'c.pem',
+        key: 'c.key',
+        credentials: 'credentials',
+      },
       gaiad: { command: ['gaiad'], home: 'gaiad', rpc, p2p: 'localhost:26656' },
       signer: { chain_id: chainId, metrics: `127.0.0.1:${metricsPort}` },
     };

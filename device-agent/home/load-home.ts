@@ -10,10 +10,8 @@ import {
   nodeFile,
 } from '../../protocol/config.ts';
 import { thingName } from '../../protocol/names.ts';
+import { unixPathBytesMax } from '../../protocol/unix-socket.ts';
 import { readTomlFile } from './toml-file.ts';
-
-/** sun_path of unix(7) has 108 bytes, the last one 0. */
-const unixPathBytesMax = 107;
 
 export interface Home {
   root: string;

@@ -1,9 +1,10 @@
 /** One HTTPS port for iot, iot-data and DynamoDB: signature first, then the operation. */
 
 import { randomUUID } from 'node:crypto';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { AddressInfo, ListenOptions, Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { isObject, type JsonObject, type JsonValue, parseJson } from '../engines/json-tree.ts';
@@ -35,6 +36,8 @@ export interface HttpsOptions {
   port: number;
   /** The same without TLS, on loopback alone, for tools that can't be told of a CA; left out: not served. */
   plainPort?: number | undefined;
+  /** Unix socket where the same is served without TLS, to this user alone; what lies there is a former cloud's. Left out: not served. */
+  socketPath?: string | undefined;
   verify: VerifyRequest;
   control: ReadonlyMap<string, Handler>;
   data: ReadonlyMap<string, DataHandler>;
@@ -273,19 +276,26 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
   );
   server.on('tlsClientError', (error) => log.debug({ why: error.message }, 'a TLS connection failed'));
   const served: { close(): Promise<void> }[] = [];
-  const serve = async (one: Server, port: number, host: string): Promise<number> => {
+  const serve = async (one: Server, at: ListenOptions): Promise<void> => {
     one.on('upgrade', options.upgrade);
-    served.push(await listenOn(one, port, host));
-    return (one.address() as AddressInfo).port;
+    served.push(await listenOn(one, at));
   };
+  const portOf = (one: Server) => (one.address() as AddressInfo).port;
   const close = async () => {
     await Promise.all(served.map((one) => one.close()));
   };
   try {
-    const port = await serve(server, options.port, options.host);
-    if (options.plainPort === undefined) return { port, close };
+    const { host, socketPath } = options;
+    await serve(server, { port: options.port, host });
+    if (socketPath !== undefined) {
+      rmSync(socketPath, { force: true });
+      await serve(createPlainServer(serverOptions, listener), { path: socketPath });
+      chmodSync(socketPath, 0o600);
+    }
+    if (options.plainPort === undefined) return { port: portOf(server), close };
     const plain = createPlainServer(serverOptions, listener);
-    return { port, plainPort: await serve(plain, options.plainPort, '127.0.0.1'), close };
+    await serve(plain, { port: options.plainPort, host: '127.0.0.1' });
+    return { port: portOf(server), plainPort: portOf(plain), close };
   } catch (error) {
     await close();
     throw error;
@@ -293,7 +303,7 @@ export async function startHttps(options: HttpsOptions): Promise<HttpsServer> {
 }
 
 /** @throws what `listen` meets, EADDRINUSE for one */
-async function listenOn(server: Server, port: number, host: string): Promise<{ close(): Promise<void> }> {
+async function listenOn(server: Server, at: ListenOptions): Promise<{ close(): Promise<void> }> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -301,7 +311,7 @@ async function listenOn(server: Server, port: number, host: string): Promise<{ c
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen(at, () => {
       server.removeListener('error', reject);
       resolve();
     });

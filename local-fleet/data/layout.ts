@@ -9,6 +9,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { fleetName, nodeKind, nodeName } from '../../protocol/names.ts';
+import { unixPathBytesMax } from '../../protocol/unix-socket.ts';
 
 const port = z.number().int().min(1).max(65_535);
 
@@ -103,14 +104,11 @@ export function writeJson(file: string, value: unknown): void {
   renameSync(`${file}.tmp`, file);
 }
 
-/** sun_path of unix(7): 108 bytes with the last one 0. */
-const socketPathBytesMax = 107;
-
 /** @returns a folder for a home's unix sockets: its own `run`, or a short one elsewhere where that is too deep. */
 export function socketFolder(home: string): string {
   const own = join(home, 'run');
   const longest = Buffer.byteLength(join(own, 'signer-control.sock'));
-  if (longest <= socketPathBytesMax) return own;
+  if (longest <= unixPathBytesMax) return own;
   const short = createHash('sha256').update(home).digest('hex').slice(0, 12);
   return join(tmpdir(), `beam-${userInfo().uid}-${short}`);
 }

@@ -17,6 +17,7 @@ function spec(root: string, kind: 'validator' | 'sentry'): NodeHomeSpec {
     cloud: {
       mqtt: 'localhost:8883',
       https: 'https://localhost:8443',
+      socket: '/data/cloud/https.sock',
       region: 'local',
       ca: '/data/ca.pem',
       credentialProvider: 'localhost:8444',
@@ -40,6 +41,7 @@ test.each(['validator', 'sentry'] as const)('the home of a %s parses by the cont
   // By its certificate alone: no access key lies on a server.
   expect(config.cloud?.credentials).toBeUndefined();
   expect(config.cloud?.credential_provider).toBe(kind === 'validator' ? 'localhost:8444' : undefined);
+  expect(config.cloud?.socket).toBe(kind === 'validator' ? '/data/cloud/https.sock' : undefined);
   expect(existsSync(accessKey)).toBe(false);
 });
 

@@ -15,6 +15,8 @@ export interface NodeHomeSpec {
     /** host:port */
     mqtt: string;
     https: string;
+    /** Absolute. */
+    socket?: string | undefined;
     region: string;
     /** Absolute. */
     ca: string;
@@ -50,7 +52,7 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
       certificate: certificatePath,
       key: deviceKeyPath,
       // A sentry has no business with the sign record.
-      ...(node.kind === 'validator' && accessOf(cloud)),
+      ...(node.kind === 'validator' && recordOf(cloud)),
     },
     gaiad: {
       command: gaiad.command,
@@ -74,11 +76,16 @@ export function nodeConfig(spec: NodeHomeSpec): ConfigInput {
   };
 }
 
-function accessOf({
+/** How the sign record is reached, and by which right. */
+function recordOf({
+  socket,
   credentialProvider,
   credentials,
-}: NodeHomeSpec['cloud']): Pick<NonNullable<ConfigFile['cloud']>, 'credentials' | 'credential_provider'> {
-  return credentials === undefined ? { credential_provider: credentialProvider } : { credentials };
+}: NodeHomeSpec['cloud']): Partial<NonNullable<ConfigFile['cloud']>> {
+  return {
+    ...(socket !== undefined && { socket }),
+    ...(credentials === undefined ? { credential_provider: credentialProvider } : { credentials }),
+  };
 }
 
 export async function writeNodeHome(spec: NodeHomeSpec): Promise<void> {

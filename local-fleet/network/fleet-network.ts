@@ -17,6 +17,8 @@ export interface Route {
   /** host:port */
   mqtt: string;
   https: string;
+  /** None: what goes by it can't be cut. */
+  socket: undefined;
   /** host:port */
   credentialProvider: string;
   p2pPort: number;
@@ -54,6 +56,7 @@ export class FleetNetwork {
       routes.set(name, {
         mqtt: `${mqtt.hostname}:${mqttPort}`,
         https: `https://${https.hostname}:${httpsPort}`,
+        socket: undefined,
         credentialProvider: `${provider.hostname}:${credentialsPort}`,
         p2pPort,
       });
