@@ -126,7 +126,9 @@ export class Connections {
 function requireOwn(path: string): void {
   const { uid } = statSync(path);
   if (uid === 0 || uid === process.getuid?.()) return;
-  throw new Error(`${path} is another user's (uid ${uid}), who could answer in the server's name`);
+  throw new Error(
+    `${path} is another user's (uid ${uid}), who could answer in the server's name: run this as that user, or leave the socket out of the configuration`,
+  );
 }
 
 class Connection {
