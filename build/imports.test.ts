@@ -55,7 +55,7 @@ const testsMayImport: Record<string, string[]> = {
   'device-agent': ['local-cloud', 'certs-scripts'],
   operator: ['local-cloud', 'certs-scripts'],
   'certs-scripts': ['local-cloud'],
-  'local-cloud': ['certs-scripts'],
+  'local-cloud': ['certs-scripts', 'dynamodb'],
   'local-fleet': [],
   infra: ['build/book'],
 };
