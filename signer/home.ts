@@ -218,9 +218,9 @@ function readToml(path: string): unknown {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigError(path, [`can't be read (${(error as Error).message}); make it with beam init`], {
-      cause: error,
-    });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const remedy = code === 'ENOENT' ? 'make it with beam init' : 'run this as the user whose home it is';
+    throw new ConfigError(path, [`can't be read (${message}); ${remedy}`], { cause: error });
   }
   try {
     return toml.parse(text);

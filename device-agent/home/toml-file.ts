@@ -45,10 +45,12 @@ export async function readTomlFile<T extends z.ZodType>(
     const code = errorCode(error);
     throw new ConfigError(
       file,
-      [code === 'ENOENT' ? `there is no such file; ${remedy}` : `can't be read: ${code}`],
-      {
-        cause: error,
-      },
+      [
+        code === 'ENOENT'
+          ? `there is no such file; ${remedy}`
+          : `can't be read (${code}); run this as the user whose home it is`,
+      ],
+      { cause: error },
     );
   }
   return parseConfig(schema, parseToml(text, file), file);
