@@ -1,7 +1,6 @@
 /** Invariant 9: a signature of ours on the chain above what is known to be signed is somebody else's. */
 
 import { Refusal } from '../refusal.ts';
-import { heightLeapMax } from './checks.ts';
 import type { Log, NodeView } from './ports.ts';
 
 /** How many of the newest commits are looked at before a first signature: as many as enrolment waits for. */
@@ -43,8 +42,8 @@ export class ForeignWatch {
    */
   async vet(asked?: number): Promise<void> {
     const known = this.#parts.knownHeight() ?? 0;
-    // Heights went by without us: what follows is a first signature again.
-    if (asked !== undefined && asked > known + heightLeapMax) this.#vetted = false;
+    // A height went by without us, and nobody looked who signed it: what follows is a first signature again.
+    if (asked !== undefined && asked - 1 > Math.max(known, this.#lookedTo)) this.#vetted = false;
     if (this.#vetted) return;
     if (asked === undefined || asked - 1 > this.#lookedTo) await this.#lookAtNewest();
     // Else it looks again at the next one. A node whose RPC is further behind than that is invariant 8's affair.

@@ -431,6 +431,21 @@ test('invariant 9: where heights went by without us, the next signature is a fir
   expect(await fleet.answer(a, vote(5))).toBe('foreign-signer');
 });
 
+test('invariant 9: a height that we left out is looked at before the next signature, also where that was vetted before', async () => {
+  const fleet = new Fleet();
+  const a = await fleet.active();
+  a.network = { ...quietNetwork, lost: 1 };
+  expect(await fleet.answer(a, vote(1))).toBe('too-late');
+  // Told while the record can't be asked: a suspicion that comes to nothing.
+  fleet.committed = 1;
+  fleet.signedOnChain.add(1);
+  a.process?.guard.committed(1, 'pilot');
+  await fleet.run(1000);
+  a.network = quietNetwork;
+  expect(await fleet.answer(a, vote(2))).toBe('foreign-signer');
+  expect(fleet.record.height).toBe(0);
+});
+
 test('invariant 9: after a restart too, and where the node does not tell, nothing is signed', async () => {
   const fleet = new Fleet();
   const a = await fleet.active();

@@ -38,8 +38,6 @@ export interface OracleParts {
 
 /** Before a first signature so many commits are looked at (`ForeignWatch`). */
 const commitsLookedAt = 10;
-/** A signature that follows after more heights than these went by without one is a first one, too. */
-const heightsPassedMax = 2;
 
 export class Oracle {
   readonly #parts: OracleParts;
@@ -109,7 +107,8 @@ export class Oracle {
     if (this.#incarnation !== undefined && before.incarnation !== this.#incarnation) {
       safety.violated(3, `${name} wrote though another process of its name held the record`);
     }
-    const isFirst = this.#signedIn !== epoch || after.height > before.height + heightsPassedMax;
+    // Where a height went by without a signature the next is a first one, too.
+    const isFirst = this.#signedIn !== epoch || after.height > before.height + 1;
     if (isFirst) this.#checkFirst(before, after, committed);
     this.#signedIn = epoch;
   }

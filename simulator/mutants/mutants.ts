@@ -272,6 +272,12 @@ export const mutants: readonly Mutant[] = [
     '    if (!this.#vetted || asked !== undefined) return;',
   ),
   one(
+    'a height that went by is looked at before the next signature',
+    'signer/core/foreign-watch.ts',
+    'asked - 1 > Math.max(known, this.#lookedTo)',
+    'asked - 1 > Math.max(known, this.#lookedTo) + 1',
+  ),
+  one(
     'a state made on another machine is a copy',
     'signer/signer-process.ts',
     'if (state.machine !== machine)',
