@@ -159,7 +159,10 @@ export async function showSigner(options: HomeOptions): Promise<number> {
 function describeSigner(status: SignerStatus): string {
   const { record, beat } = status;
   const rows: [string, string][] = [
-    ['state', `${status.state}, epoch ${status.epoch}${status.reason ? `: ${status.reason}` : ''}`],
+    [
+      'state',
+      `${status.state}, epoch ${status.epoch}${status.code ? `, code ${status.code}` : ''}${status.reason ? `: ${status.reason}` : ''}`,
+    ],
     ['key', `${status.address} on ${status.chainId}, guard ${status.guard}`],
     ['released', `${showPosition(status.released)}; ${status.signed} signed, ${status.refused} refused`],
     ['node', status.nodeConnected ? 'connected' : 'not connected'],
@@ -169,7 +172,7 @@ function describeSigner(status: SignerStatus): string {
       record.grantEpoch > record.epoch ? `; granted to ${record.grantTo}, ${record.grantEpoch}` : '';
     rows.push([
       'record',
-      `epoch ${record.epoch}, holder ${record.holder || 'nobody'}, ${showPosition(record.position)}, ${Math.round(record.ageMs)} ms old${grant}`,
+      `${status.recordKey ? `${status.recordKey}: ` : ''}epoch ${record.epoch}, holder ${record.holder || 'nobody'}, ${showPosition(record.position)}, ${Math.round(record.ageMs)} ms old${grant}`,
     ]);
   }
   if (beat) {

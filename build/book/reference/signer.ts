@@ -74,7 +74,7 @@ export function signerPage(root: string): string {
     ),
     `Stages: ${signStages.map((stage) => `${code(stage)}${stages.get(stage) ?? ''}`).join(', ')}; [what each is](../metrics.md).`,
     '## Refusals',
-    'The codes of a refusal, in the log, in `beam signer status`, in health messages, and as `code` of `beam_signer_refused_total`. ' +
+    'The codes of a refusal, in the log and as `code` of `beam_signer_refused_total`; that of a signer which refuses everything in `beam signer status` and in health messages, too. ' +
       'What to do at each: [alerts](../alerts.md#why-a-signer-refuses).',
     table(
       ['what it is about', 'codes'],
