@@ -24,7 +24,7 @@ export async function certificatesOf(iot: IoTClient, thing: string): Promise<str
 
 /**
  * A new certificate beside the old ones. They stay valid until `retire`, so the server changes over without a gap:
- * write the new files, restart the pilot, see it connected, then retire the old.
+ * write the new files, see the running pilot connected with them, then retire the old.
  */
 export async function rotate(
   iot: IoTClient,

@@ -59,13 +59,13 @@ function addRegistrations(certs: Command): void {
       summary: 'register a server and its first certificate',
       description:
         'Registers the thing with its attributes in its fleet, and a certificate for the key in the request, with the ' +
-        'policy of pilots. May be repeated: what is there stays.',
+        'policies of its kind. May be repeated: what is there stays.',
     },
     rotate: {
       summary: 'a new certificate beside the old ones',
       description:
         'Registers a further certificate. The old ones stay valid, so that the server changes over without a gap: put the new ' +
-        'file in place, restart the pilot, see it connected, then revoke the old ones, which this prints.',
+        'file in place, see the pilot change over by itself, then revoke the old ones, which this prints.',
     },
   } as const;
   for (const name of ['register', 'rotate'] as const) {

@@ -108,7 +108,7 @@ function addRemove(fleet: Command): void {
       .command('remove <fleet> <node>')
       .summary('take a server out for good')
       .description(
-        'Removes a server from its fleet: its certificates are revoked and deleted, then its admission, its thing, its item in the fleet table ' +
+        'Removes a server from its fleet: its certificates are revoked and deleted, then its admission, its item in the fleet table, its thing ' +
           'and its shadows. Refused for whoever holds the right to sign by the sign record, or was granted it. Nothing happens on the server itself.',
       )
       .option('--yes', 'do not ask')
