@@ -69,32 +69,36 @@ const allowNothing = {
 const deployment: Deployment = {
   functions: [echo],
   runtime: 'nodejs22.x',
-  files: ({ lambda, role }: PlaceArns) => ({
-    rules: [
-      {
-        ruleName: 'beam_echo',
-        topicRulePayload: {
-          sql: "SELECT * FROM 'echo/+'",
-          awsIotSqlVersion: '2016-03-23',
-          ruleDisabled: false,
-          actions: [{ lambda: { functionArn: lambda('echo') } }],
+  files: ({ lambda, role }: PlaceArns) => {
+    // As role aliases do, which are read with the templates.
+    role('beam-of-an-alias');
+    return {
+      rules: [
+        {
+          ruleName: 'beam_echo',
+          topicRulePayload: {
+            sql: "SELECT * FROM 'echo/+'",
+            awsIotSqlVersion: '2016-03-23',
+            ruleDisabled: false,
+            actions: [{ lambda: { functionArn: lambda('echo') } }],
+          },
         },
-      },
-    ],
-    policies: [{ policyName: 'p', document: JSON.stringify(allowNothing) }],
-    templates: [
-      {
-        templateName: 'beam-t',
-        enabled: true,
-        provisioningRoleArn: role('beam-provisioning'),
-        templateBody: JSON.stringify({
-          Parameters: {},
-          Resources: { thing: { Type: 'AWS::IoT::Thing', Properties: { ThingName: 'x' } } },
-        }),
-        preProvisioningHook: { targetArn: lambda('echo'), payloadVersion: '2020-04-01' },
-      },
-    ],
-  }),
+      ],
+      policies: [{ policyName: 'p', document: JSON.stringify(allowNothing) }],
+      templates: [
+        {
+          templateName: 'beam-t',
+          enabled: true,
+          provisioningRoleArn: role('beam-provisioning'),
+          templateBody: JSON.stringify({
+            Parameters: {},
+            Resources: { thing: { Type: 'AWS::IoT::Thing', Properties: { ThingName: 'x' } } },
+          }),
+          preProvisioningHook: { targetArn: lambda('echo'), payloadVersion: '2020-04-01' },
+        },
+      ],
+    };
+  },
 };
 
 async function run(given: Deployment, dryRun = false): Promise<Change[]> {

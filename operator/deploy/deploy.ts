@@ -52,7 +52,10 @@ export async function deploy(
 
   done(await ensureTopic(context));
   done(...(await ensureTables(context)));
-  for (const role of roles) done(await ensureProvisioningRole(context, role));
+  // A role alias names a role, too: that one trusts another service, and is not made here.
+  for (const role of roles)
+    if (files.templates.some(({ provisioningRoleArn }) => provisioningRoleArn === roleArnIn(account, role)))
+      done(await ensureProvisioningRole(context, role));
   for (const definition of deployment.functions) done(...(await ensureFunction(context, definition)));
   for (const permission of permissionsOf(context, deployment, files))
     done(await ensurePermission(context, permission));
