@@ -81,7 +81,7 @@ export function signerFinding(status: SignerStatus | undefined): Finding {
       check,
       level: 'warning',
       text: 'no signer runs on this home',
-      remedy: 'start it: beam start, or beam signer start',
+      remedy: 'start it: beam signer start (its service)',
     };
   }
   const text = `${status.state}, epoch ${status.epoch}, ${status.signed} signed, ${status.refused} refused${status.nodeConnected ? '' : '; the node is not connected'}`;
