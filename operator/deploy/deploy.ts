@@ -9,7 +9,7 @@ import type { Change, CloudFiles, Deployment } from './deployment.ts';
 import { ensureDeadLetters, ensureTables, ensureTopic } from './foundation.ts';
 import { ensureFunction, ensurePermission, type Permission } from './functions.ts';
 import { ensurePolicy, ensureRule, ensureTemplate, ruleNames } from './iot.ts';
-import { arnIn, type DeployClients, type DeployContext, roleArnIn } from './place.ts';
+import { arnIn, type DeployClients, type DeployContext, nameOfRole, roleArnIn } from './place.ts';
 import { ensureProvisioningRole } from './roles.ts';
 import { ensureSchedule } from './schedules.ts';
 
@@ -41,21 +41,16 @@ export async function deploy(
   const { account, arn: deadLetterArn } = deadLetters;
   const { runtime } = deployment;
   const context: DeployContext = { ...clients, dryRun, runtime, roleArn, account, deadLetterArn, sleep };
-  const roles = new Set<string>();
   const files = deployment.files({
     lambda: (name) => arnIn(account, 'lambda', `function:${functionName(name)}`),
-    role(name) {
-      roles.add(name);
-      return roleArnIn(account, name);
-    },
+    role: (name) => roleArnIn(account, name),
   });
 
   done(await ensureTopic(context));
   done(...(await ensureTables(context)));
-  // A role alias names a role, too: that one trusts another service, and is not made here.
-  for (const role of roles)
-    if (files.templates.some(({ provisioningRoleArn }) => provisioningRoleArn === roleArnIn(account, role)))
-      done(await ensureProvisioningRole(context, role));
+  // Those of templates: a role alias's role trusts another service, and is not made here.
+  const roles = new Set(files.templates.map(({ provisioningRoleArn }) => provisioningRoleArn));
+  for (const arn of roles) done(await ensureProvisioningRole(context, nameOfRole(arn)));
   for (const definition of deployment.functions) done(...(await ensureFunction(context, definition)));
   for (const permission of permissionsOf(context, deployment, files))
     done(await ensurePermission(context, permission));

@@ -84,6 +84,10 @@ export function roleArnIn({ partition, account }: Account, name: string): string
   return `arn:${partition}:iam::${account}:role/${name}`;
 }
 
+export function nameOfRole(roleArn: string): string {
+  return roleArn.slice(roleArn.lastIndexOf('/') + 1);
+}
+
 /** @returns undefined where the answer is an error of one of these names */
 export async function unlessMissing<T>(read: Promise<T>, ...names: string[]): Promise<T | undefined> {
   try {
