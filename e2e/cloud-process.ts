@@ -19,6 +19,7 @@ const bundles = process.env.BEAM_BUNDLES ?? '';
 export interface Ready {
   mqtt: string;
   https: string;
+  socket?: string;
   credentialProvider?: string | undefined;
   ca: string;
   accessKeyId: string;

@@ -81,6 +81,9 @@ test('a fresh server is let in once, as what it was admitted as; renews its cert
   const { iot } = clients(cloud.ready);
   expect(await asOperator('certs', 'claim', '--out', join(folder, 'claim'))).toMatchObject({ code: 0 });
   const home = await freshServer('a', 'validator');
+  // The record by the socket of the cloud beside it: a signer's alone.
+  const socket = `socket = "${cloud.ready.socket}"`;
+  expect(readFileSync(join(home, 'config.toml'), 'utf8')).toContain(socket);
 
   const early = await beam(['register', '--home', home]);
   expect([early.code, early.stderr]).toEqual([1, expect.stringMatching(/AccessDenied.*beam fleet admit/s)]);

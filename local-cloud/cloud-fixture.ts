@@ -26,10 +26,10 @@ export async function makeCloudFolder(): Promise<string> {
   return dir;
 }
 
-/** Its data is in `<dir>/data`, and there again at the next start. */
-export function startEmptyCloud(dir: string): Promise<Cloud> {
+/** Its data is there again at the next start. */
+export function startEmptyCloud(dir: string, dataDir = join(dir, 'data')): Promise<Cloud> {
   return startCloud({
-    dataDir: join(dir, 'data'),
+    dataDir,
     mqttPort: 0,
     httpsPort: 0,
     lambdasDir: join(dir, 'lambdas'),

@@ -46,6 +46,12 @@ test('the unix socket is its owner’s alone, and answers only what is signed', 
   });
 });
 
+test('a data folder whose path is too long for a socket has none', async () => {
+  const deep = await startEmptyCloud(dir, join(dir, 'x'.repeat(100)));
+  expect(deep.ready.socket).toBeUndefined();
+  await deep.stop();
+}, 60_000);
+
 test('what a cloud that was killed left in its place is no hindrance', async () => {
   await cloud?.stop();
   writeFileSync(join(dir, 'data/https.sock'), '');

@@ -1,13 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Fleet, type Machine } from '../rehearsal/fleet.ts';
-import type { Ask } from '../rehearsal/requests.ts';
+import { vote } from '../rehearsal/requests.ts';
 
-const vote = (height: number, block = 'x', more: Partial<Ask> = {}): Ask => ({
-  height,
-  step: 2,
-  block,
-  ...more,
-});
 const signed = expect.stringMatching(/^.{60,}$/);
 
 async function started(): Promise<{ fleet: Fleet; a: Machine }> {

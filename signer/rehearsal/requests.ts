@@ -26,6 +26,14 @@ export interface Ask {
   validator?: string;
 }
 
+/** A prevote, unless `more` has it otherwise. */
+export const vote = (height: number, block = 'x', more: Partial<Ask> = {}): Ask => ({
+  height,
+  step: 2,
+  block,
+  ...more,
+});
+
 const hash = (text: string) => createHash('sha256').update(text).digest();
 
 export function blockId(name: string) {
